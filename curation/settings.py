@@ -1,0 +1,292 @@
+"""What can be configured (ours; Celery's settings are in `celeryconfig.py`)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_type_hints
+
+from dotenv import find_dotenv, load_dotenv
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from curation.errors import OperatorError
+from curation.models import BucketUri
+from curation.states import Backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+G = TypeVar("G", bound=BaseSettings)
+Seconds = Annotated[float, Field(gt=0)]
+# One message waits in Redis for at most this long before it is delivered again. No countdown and
+# no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
+DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
+# A wait or a time limit may be at most this share of the visibility timeout.
+MAX_SHARE_OF_VISIBILITY = 0.7
+
+
+def _config(prefix: str = "") -> SettingsConfigDict:
+    # Without hide_input_in_errors a missing field prints the values of the others, secrets too.
+    return SettingsConfigDict(
+        env_prefix=prefix,
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        extra="ignore",
+    )
+
+
+class BrokerSettings(BaseSettings):
+    """The Redis that is broker, result backend and home of the ledger."""
+
+    model_config = _config()
+
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Broker and ledger"
+    )
+    visibility_timeout_s: Seconds = Field(
+        DEFAULT_VISIBILITY_TIMEOUT_S,
+        description="Seconds after which the message of a dead Celery worker is delivered again",
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://, rediss:// or unix://")
+        return value
+
+
+class PexelsSettings(BaseSettings):
+    """The Pexels API, for `pexels:` video sources."""
+
+    model_config = _config("PEXELS_")
+
+    api_key: SecretStr | None = Field(None, description="Key of the Pexels API")
+    api_url: str = Field("https://api.pexels.com", description="Root of the Pexels API")
+
+
+class LightlySettings(BaseSettings):
+    """The hosted Lightly API. `LIGHTLY_SERVER_LOCATION` is read by its client itself."""
+
+    model_config = _config("LIGHTLY_")
+
+    token: SecretStr | None = Field(None, description="Token of the Lightly platform")
+    server_location: str = Field("https://api.lightly.ai", description="Root of the Lightly API")
+    dataset_name: str | None = Field(
+        None, description="Dataset, created or reused; {run_id} in it gives each run its own"
+    )
+    runs_on: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Labels a Lightly Worker must have, comma-separated"
+    )
+
+    @field_validator("runs_on", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_commas(value)
+
+
+class S3Settings(BaseSettings):
+    """The two buckets, and the role by which Lightly reads them."""
+
+    model_config = _config("S3_")
+
+    region: str | None = Field(None, description="Region of both buckets")
+    role_arn: str | None = Field(None, description="Role that Lightly assumes")
+    external_id: SecretStr | None = Field(None, description="External id of that role")
+    input_bucket: BucketUri = Field(description="Where videos go, s3://bucket/prefix/")
+    lightly_bucket: BucketUri = Field(description="Where results go, s3://bucket/prefix/")
+
+
+class Ec2Settings(BaseSettings):
+    """The instance that a run starts, leases and gives back."""
+
+    model_config = _config()
+
+    ec2_region: str | None = Field(None, description="Region of the instance")
+    ec2_instance_id: Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")] | None = (
+        Field(None, description="The instance; empty: this machine does the work")
+    )
+    script_path: str = Field(
+        "/home/ubuntu/run.sh", description="Script on the instance that starts its worker"
+    )
+    ssm_document: str = Field(
+        "AWS-RunShellScript", description="SSM document by which the script is started"
+    )
+    max_uptime_s: Seconds = Field(
+        43_200.0, description="Seconds after boot when the watchdog powers the instance off"
+    )
+
+
+class SourceSettings(BaseSettings):
+    """Limits on what is accepted as a video."""
+
+    model_config = _config()
+
+    video_source: str = Field("pexels:popular", description="Source of a run that names none")
+    max_video_bytes: int = Field(8 * 1024**3, gt=0, description="Largest video taken, in bytes")
+    max_video_height: int = Field(1080, gt=0, description="Largest Pexels rendition, in pixels")
+    allowed_video_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host[:port], comma-separated: may be http, may be private"
+    )
+
+    @field_validator("allowed_video_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_commas(value)
+
+
+class RunSettings(BaseSettings):
+    """How a run goes: what it selects, how often it looks, how long it may take."""
+
+    model_config = _config()
+
+    selection_backend: Backend = Field(Backend.LIGHTLY, description="lightly or engine")
+    proportion_samples: float = Field(0.1, gt=0, le=1, description="Share of frames to keep")
+    poll_interval_s: Seconds = Field(30.0, description="Seconds between looks at a selection run")
+    instance_poll_interval_s: Seconds = Field(
+        5.0, description="Seconds between looks at the instance and its SSM agent"
+    )
+    lease_ttl_s: Seconds = Field(900.0, description="Seconds a lease lives without renewal")
+    run_deadline_s: Seconds = Field(21_600.0, description="Seconds a run may take in all")
+    reap_interval_s: Seconds = Field(60.0, description="Seconds between two reaper rounds")
+    boot_grace_s: Seconds = Field(
+        1_800.0, description="Seconds that an instance started by hand is left alone"
+    )
+    run_retention_days: Seconds = Field(90.0, description="Days the ledger keeps an ended run")
+    schedule_cron: str | None = Field(None, description="When beat enqueues a run, cron syntax")
+    engine_cache_dir: str | None = Field(
+        None, description="Where the converted network is kept; empty: the user's cache folder"
+    )
+
+
+class FlowerSettings(BaseSettings):
+    """The Flower dashboard."""
+
+    model_config = _config("FLOWER_")
+
+    basic_auth: SecretStr | None = Field(None, description="user:password, needed to start it")
+
+
+class Settings:
+    """All settings, read when a group is first asked for, from the environment and `.env`."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """Reads `.env` into the environment (which wins) and returns the settings.
+
+        boto3 and the Lightly client read the environment too, so `.env` serves them as well.
+        """
+        load_dotenv(find_dotenv(usecwd=True))
+        return cls()
+
+    @cached_property
+    def broker(self) -> BrokerSettings:
+        """The Redis server."""
+        return _read(BrokerSettings)
+
+    @cached_property
+    def pexels(self) -> PexelsSettings:
+        """The Pexels API."""
+        return _read(PexelsSettings)
+
+    @cached_property
+    def lightly(self) -> LightlySettings:
+        """The hosted Lightly API."""
+        return _read(LightlySettings)
+
+    @cached_property
+    def s3(self) -> S3Settings:
+        """The two buckets."""
+        return _read(S3Settings)
+
+    @cached_property
+    def ec2(self) -> Ec2Settings:
+        """The instance."""
+        return _read(Ec2Settings)
+
+    @cached_property
+    def source(self) -> SourceSettings:
+        """Limits on videos."""
+        return _read(SourceSettings)
+
+    @cached_property
+    def run(self) -> RunSettings:
+        """How a run goes."""
+        return _read(RunSettings)
+
+    @cached_property
+    def flower(self) -> FlowerSettings:
+        """The Flower dashboard."""
+        return _read(FlowerSettings)
+
+
+GROUPS: tuple[type[BaseSettings], ...] = (
+    BrokerSettings,
+    PexelsSettings,
+    LightlySettings,
+    S3Settings,
+    Ec2Settings,
+    SourceSettings,
+    RunSettings,
+    FlowerSettings,
+)
+
+
+def variables(group: type[BaseSettings]) -> dict[str, str]:
+    """Returns the environment variables of a settings group, each with its description."""
+    prefix = group.model_config.get("env_prefix", "")
+    return {
+        f"{prefix}{name}".upper(): field.description or ""
+        for name, field in group.model_fields.items()
+    }
+
+
+def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
+    """Refuses waits that come near the visibility timeout, because deliveries would multiply.
+
+    Args:
+        settings: The settings in force.
+        time_limits_s: Hard time limits of the tasks that are acknowledged late, in seconds.
+
+    Raises:
+        OperatorError: If a countdown or a time limit is not well below the visibility timeout.
+    """
+    limit = settings.broker.visibility_timeout_s * MAX_SHARE_OF_VISIBILITY
+    waits = {
+        "POLL_INTERVAL_S": settings.run.poll_interval_s,
+        "INSTANCE_POLL_INTERVAL_S": settings.run.instance_poll_interval_s,
+        "the longest task time limit": max(time_limits_s, default=0.0),
+    }
+    for name, value in waits.items():
+        if value > limit:
+            message = (
+                f"{name} is {value:g} s, but a message that waits longer than "
+                f"VISIBILITY_TIMEOUT_S ({settings.broker.visibility_timeout_s:g} s) is delivered "
+                f"twice. Keep it at or below {limit:g} s, or raise VISIBILITY_TIMEOUT_S."
+            )
+            raise OperatorError(message, code="config:visibility-timeout")
+
+
+def _read(group: type[G]) -> G:
+    try:
+        return group()
+    except ValidationError as error:
+        message = " ".join(_explain(group, item) for item in error.errors(include_url=False))
+        raise OperatorError(message, code="config:invalid") from None
+
+
+def _explain(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
+    name = f"{group.model_config.get('env_prefix', '')}{details['loc'][0]}".upper()
+    meaning = variables(group).get(name, "")
+    if details["type"] == "missing":
+        return f"{name} is not set ({meaning}). Set it in the environment or in .env."
+    secret = get_type_hints(group).get(str(details["loc"][0])) in (SecretStr, SecretStr | None)
+    found = "its value" if secret else repr(details.get("input"))
+    return f"{name}: {found} is not usable: {details['msg']} ({meaning})."
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
