@@ -1,0 +1,63 @@
+"""Every Redis key of the ledger and how long it lives; Celery's own keys are not here.
+
+Deadlines and leases are values inside these keys, compared with a time that is passed in.
+A key's TTL only collects garbage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+PREFIX = "curation:"
+
+# A record of something short-lived (an engine task, an upload) may not outlive a lost run by more.
+WORK_TTL_S = 30 * 24 * 3600
+
+RUNS = f"{PREFIX}runs"
+"""Sorted set: run id by the time it was created; the list of all runs."""
+
+ACTIVE = f"{PREFIX}active"
+"""Sorted set: id of each run that has not ended, by its deadline."""
+
+REAPER_LOCK = f"{PREFIX}reaper"
+"""String: held by the reaper round that is going on."""
+
+
+def run_key(run_id: str) -> str:
+    """Hash: all that is known of a run. Lives until `RUN_RETENTION_DAYS` after the run's end."""
+    return f"{PREFIX}run:{run_id}"
+
+
+def idempotency_key(key: str) -> str:
+    """String: the run that was made for this idempotency key. Lives as long as the run."""
+    return f"{PREFIX}idempotency:{key}"
+
+
+def leases_key(instance_id: str) -> str:
+    """Sorted set: id of each run that holds the instance, by the time its lease is over."""
+    return f"{PREFIX}leases:{instance_id}"
+
+
+def expected_key(instance_id: str) -> str:
+    """Sorted set: id of each run that will soon ask for the instance, by when that is over."""
+    return f"{PREFIX}expected:{instance_id}"
+
+
+def instance_key(instance_id: str) -> str:
+    """Hash: what was last seen and done with the instance."""
+    return f"{PREFIX}instance:{instance_id}"
+
+
+def engine_key(run_id: str) -> str:
+    """Hash: the engine's task of a run. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}engine:{run_id}"
+
+
+def upload_key(run_id: str) -> str:
+    """Hash: how far the upload of a run's video has come. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}upload:{run_id}"
+
+
+def taken_key(source: str) -> str:
+    """Hash: which run has taken which video of an exclusive source (folder, prefix)."""
+    return f"{PREFIX}taken:{hashlib.sha256(source.encode()).hexdigest()[:32]}"
