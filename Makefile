@@ -1,0 +1,56 @@
+# Everything a developer or CI does, one word each. `make` alone lists the words.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Written last, so that a set-up that was cut short is done again.
+STAMP := $(VENV)/.set-up
+UV := uv==0.13.9
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate pyproject.toml
+
+# Without bytecode files each process compiles its imports again: start-up takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check lock
+
+help: ## Lists these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Puts the project and all it needs into .venv (again only when a lock changes)
+
+demo: $(STAMP) ## Runs the whole chain on a real video on this machine, no account needed
+	@$(BIN)/curate demo
+
+test: $(STAMP) ## Runs all tests; whatever is skipped is listed with its reason
+	@$(BIN)/pytest
+
+check: $(STAMP) ## Lint, format, types, import contracts and the rules of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest tests/house
+
+lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \
+	$(PYTHON) -m venv "$$tool" && "$$tool/bin/pip" install --quiet $(UV) && \
+	PATH="$$tool/bin:$$PATH" && \
+	$(COMPILE) --extra engine --extra hosted --extra sandbox --output-file requirements.txt && \
+	$(COMPILE) --all-extras --output-file requirements-dev.txt && \
+	for lock in requirements.txt requirements-dev.txt; do \
+		{ echo "# Complete lock. Install it with: pip install --no-deps --require-hashes -r $$lock"; \
+		  echo "# Made by \`make lock\` from pyproject.toml."; \
+		  cat "$$lock"; } > "$$tool/lock" && cp "$$tool/lock" "$$lock"; \
+	done
+
+$(STAMP): pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is: $$($(PYTHON) --version 2>&1)." \
+			"Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
