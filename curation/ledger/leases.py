@@ -1,0 +1,183 @@
+"""Leases on the instance: counted, ending by themselves, and the last one out stops it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from curation.ledger import keys
+
+if TYPE_CHECKING:
+    from curation.ledger.store import Store
+    from curation.states import InstanceState
+
+# How long a stop keeps out new leases without renewal; above botocore's worst case for one call
+# (3 tries of 5 s connect and 30 s read), so that nobody gets a lease while StopInstances hangs.
+STOP_HOLD_S = 120.0
+# How long the sending of a launch command keeps others from sending it; the same reason.
+LAUNCH_HOLD_S = 120.0
+
+
+class Lease(StrEnum):
+    """Answer to asking for, or prolonging, a lease."""
+
+    HELD = "held"
+    ENDED = "ended"  # the run has its outcome: no lease is granted from there on
+    STOPPING = "stopping"  # the instance is being stopped; ask again when it has
+    LOST = "lost"  # the lease was over and has been taken away
+
+
+class Release(StrEnum):
+    """What is left to do after giving a lease back."""
+
+    SHARED = "shared"  # others hold the instance, or somebody else is stopping it
+    UNUSED = "unused"  # no run has used it since it was last stopped
+    STOP = "stop"  # the caller was the last one out and must stop it
+
+
+@dataclass(frozen=True)
+class InstanceNote:
+    """What the ledger knows of an instance.
+
+    Attributes:
+        state: EC2's state as last seen.
+        started_at: When a run last sent StartInstances in this boot.
+        stop_sent_at: When StopInstances was accepted, if it was.
+        command_id: SSM command that launched the worker in this boot, if it was sent.
+        unheld_s: Billed seconds in which no run held a lease.
+    """
+
+    state: str | None
+    started_at: float | None
+    stop_sent_at: float | None
+    command_id: str | None
+    unheld_s: float
+
+
+class LeaseLedger:
+    """Who holds which instance, and what it costs whom.
+
+    Args:
+        store: The Redis connection.
+        ttl_s: Seconds that a lease lives without renewal.
+    """
+
+    def __init__(self, store: Store, *, ttl_s: float) -> None:
+        self._store = store
+        self._ttl_s = ttl_s
+
+    def acquire(self, run_id: str, instance_id: str) -> Lease:
+        """Gives the run a lease, or prolongs the one it has."""
+        answer: str = self._store.script(
+            "acquire_lease",
+            [
+                keys.run_key(run_id),
+                keys.instance_key(instance_id),
+                keys.leases_key(instance_id),
+                keys.expected_key(instance_id),
+            ],
+            [self._store.now(), run_id, instance_id, self._ttl_s, keys.run_key("")],
+        )
+        return Lease(answer)
+
+    def renew(self, run_id: str, instance_id: str) -> Lease:
+        """Prolongs the run's lease; never gives a new one."""
+        answer: str = self._store.script(
+            "renew_lease",
+            [
+                keys.run_key(run_id),
+                keys.instance_key(instance_id),
+                keys.leases_key(instance_id),
+            ],
+            [self._store.now(), run_id, self._ttl_s],
+        )
+        return Lease(answer)
+
+    def release(self, holder: str, instance_id: str, *, unused_too: bool = False) -> Release:
+        """Gives the holder's lease back.
+
+        While the answer `STOP` stands nobody gets a lease; it is renewed by calling again.
+
+        Args:
+            holder: A run id, or the name of whoever else wants the instance stopped.
+            instance_id: The instance.
+            unused_too: Whether to stop even an instance that no run has used.
+        """
+        answer: str = self._store.script(
+            "release_lease",
+            [
+                keys.instance_key(instance_id),
+                keys.leases_key(instance_id),
+                keys.expected_key(instance_id),
+            ],
+            [self._store.now(), holder, STOP_HOLD_S, keys.run_key(""), int(unused_too)],
+        )
+        return Release(answer)
+
+    def confirm_stopped(self, holder: str, instance_id: str) -> bool:
+        """Ends the stop that `holder` was given; False if somebody else has it now."""
+        confirmed: int = self._store.script(
+            "confirm_stopped",
+            [keys.instance_key(instance_id), keys.leases_key(instance_id)],
+            [self._store.now(), holder],
+        )
+        return bool(confirmed)
+
+    def observe(self, instance_id: str, state: InstanceState) -> None:
+        """Notes what EC2 answered, and shares the billed seconds among the holders."""
+        self._store.script(
+            "observe_instance",
+            [keys.instance_key(instance_id), keys.leases_key(instance_id)],
+            [self._store.now(), state, int(state.is_billed), keys.run_key("")],
+        )
+
+    def claim_launch(self, instance_id: str, boot: float) -> tuple[str, str]:
+        """Asks to send the launch command of this boot.
+
+        Returns:
+            `("send", "")` if the caller must send it, `("sent", command_id)` if it was sent,
+            `("busy", "")` if somebody is sending it right now.
+        """
+        answer: list[str] = self._store.script(
+            "claim_launch",
+            [keys.instance_key(instance_id)],
+            [self._store.now(), repr(boot), LAUNCH_HOLD_S],
+        )
+        return answer[0], answer[1] if len(answer) > 1 else ""
+
+    def record_launch(self, instance_id: str, command_id: str) -> None:
+        """Notes the command that launched the worker in this boot."""
+        self._store.set_fields(keys.instance_key(instance_id), {"command_id": command_id})
+
+    def forget_launch(self, instance_id: str) -> None:
+        """Lets the launch be sent again in this boot, because the last one has failed."""
+        self._store.drop_fields(keys.instance_key(instance_id), "boot", "command_id")
+
+    def note(self, instance_id: str, **times: float) -> None:
+        """Notes `started_at` or `stop_sent_at`."""
+        fields = {name: repr(value) for name, value in times.items()}
+        self._store.set_fields(keys.instance_key(instance_id), fields)
+
+    def look(self, instance_id: str) -> InstanceNote:
+        """Returns what the ledger knows of the instance."""
+        fields = self._store.hash_of(keys.instance_key(instance_id))
+        return InstanceNote(
+            state=fields.get("state"),
+            started_at=_number(fields.get("started_at")),
+            stop_sent_at=_number(fields.get("stop_sent_at")),
+            command_id=fields.get("command_id"),
+            unheld_s=float(fields.get("unheld_seconds", "0")),
+        )
+
+    def holders(self, instance_id: str) -> dict[str, float]:
+        """Returns each run that has a lease, with the time when it is over."""
+        return self._store.scores_of(keys.leases_key(instance_id))
+
+    def expected(self, instance_id: str) -> dict[str, float]:
+        """Returns each run that will soon ask for the instance, with when that is over."""
+        return self._store.scores_of(keys.expected_key(instance_id))
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None

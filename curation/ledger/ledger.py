@@ -1,0 +1,53 @@
+"""The ledger as a whole: the truth about runs, kept in Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from curation.ledger.engine import EngineLedger
+from curation.ledger.leases import LeaseLedger
+from curation.ledger.runs import RunLedger
+from curation.ledger.steps import StepLedger
+from curation.ledger.store import Store
+
+if TYPE_CHECKING:
+    from curation.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All parts of the ledger over one connection."""
+
+    store: Store
+    runs: RunLedger
+    steps: StepLedger
+    leases: LeaseLedger
+    engine: EngineLedger
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Returns the ledger at `REDIS_URL`; it connects on its first call."""
+        store = Store.connect(settings.broker.redis_url.get_secret_value())
+        return cls.over(
+            store,
+            retention_days=settings.run.run_retention_days,
+            lease_ttl_s=settings.run.lease_ttl_s,
+        )
+
+    @classmethod
+    def over(cls, store: Store, *, retention_days: float, lease_ttl_s: float) -> Self:
+        """Returns the ledger over a store.
+
+        Args:
+            store: The Redis connection.
+            retention_days: Days that an ended run is kept.
+            lease_ttl_s: Seconds that a lease lives without renewal.
+        """
+        return cls(
+            store=store,
+            runs=RunLedger(store, retention_days=retention_days),
+            steps=StepLedger(store),
+            leases=LeaseLedger(store, ttl_s=lease_ttl_s),
+            engine=EngineLedger(store),
+        )

@@ -1,0 +1,73 @@
+"""Turns the flat hash of a run into its status object, and back where a record is written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from curation.models import Run, Selection
+from curation.states import StepName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
+_STEP_FIELDS = ("state", "attempts", "looks")
+_STEP_TIMES = ("started_at", "ended_at")
+_SELECTION_FIELDS = tuple(name for name in Selection.model_fields if name != "backend")
+
+
+def to_run(fields: Mapping[str, str], instance_state: str | None) -> Run:
+    """Returns the status object of a run.
+
+    Args:
+        fields: The run's hash, not empty.
+        instance_state: State of its instance as last seen, if it has one.
+    """
+    backend = fields["selection_backend"]
+    instance_id = fields.get("instance_id")
+    return Run.model_validate(
+        {
+            "run_id": fields["run_id"],
+            "state": fields["state"],
+            "outcome": fields.get("outcome"),
+            "resumed_from": fields.get("resumed_from"),
+            "idempotency_key": fields.get("idempotency_key") or None,
+            "request": {
+                "source": fields["source"],
+                "proportion_samples": fields["proportion_samples"],
+                "selection_backend": backend,
+            },
+            "steps": {name.value: _step(fields, name) for name in StepName},
+            "video": _parsed(fields.get("video")),
+            "instance": instance_id and {"instance_id": instance_id, "state": instance_state},
+            "selection": {"backend": backend} | _selection(fields),
+            "error": _parsed(fields.get("error")),
+            "cost": {"instance_seconds": fields.get("instance_seconds")},
+        }
+        | {name: _time(fields.get(name)) for name in _TIMES}
+    )
+
+
+def selection_fields(**facts: str | int | None) -> dict[str, str | int]:
+    """Returns the hash fields for facts of `Selection`; None values are left out."""
+    return {f"selection.{name}": value for name, value in facts.items() if value is not None}
+
+
+def _selection(fields: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: fields.get(f"selection.{name}") for name in _SELECTION_FIELDS}
+
+
+def _step(fields: Mapping[str, str], name: StepName) -> dict[str, Any]:
+    known = {
+        field: fields[f"{name}.{field}"] for field in _STEP_FIELDS if f"{name}.{field}" in fields
+    }
+    return known | {field: _time(fields.get(f"{name}.{field}")) for field in _STEP_TIMES}
+
+
+def _parsed(text: str | None) -> Any:  # noqa: ANN401  # JSON; the model that takes it says what
+    return json.loads(text) if text else None
+
+
+def _time(text: str | None) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,195 @@
+"""Runs in the ledger: written before anything is published, moved only forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation.errors import RequestError
+from curation.ledger import keys
+from curation.ledger.records import selection_fields, to_run
+from curation.models import new_run_id
+from curation.states import StepName, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from curation.ledger.store import Store
+    from curation.models import Request, Run, RunError, Video
+    from curation.states import Outcome, RunState
+
+_DAY_S = 86_400.0
+
+
+class RunLedger:
+    """Creates, reads and ends runs.
+
+    Args:
+        store: The Redis connection.
+        retention_days: Days that an ended run is kept.
+    """
+
+    def __init__(self, store: Store, *, retention_days: float) -> None:
+        self._store = store
+        self._retention_s = int(retention_days * _DAY_S)
+
+    def create(
+        self,
+        request: Request,
+        *,
+        deadline_s: float,
+        idempotency_key: str | None = None,
+        expects_instance: tuple[str, float] | None = None,
+        resumed_from: Run | None = None,
+    ) -> tuple[str, bool]:
+        """Writes a new run, or finds the one that the idempotency key already has.
+
+        Args:
+            request: What to do.
+            deadline_s: Seconds the run may take in all.
+            idempotency_key: The same key gives the same run.
+            expects_instance: Instance id that the run will ask for, and the seconds for which
+                other runs leave it running in the meantime.
+            resumed_from: An ended run whose verified object this one adopts.
+
+        Returns:
+            The run id, and whether the run is new.
+
+        Raises:
+            RequestError: If the key belongs to a run with another request.
+        """
+        now = self._store.now()
+        run_id = new_run_id(now)
+        instance_id, expected_s = expects_instance or ("", 0.0)
+        fields = request.model_dump(mode="json") | _adopted(resumed_from)
+        found: str = self._store.script(
+            "create_run",
+            [
+                keys.run_key(run_id),
+                keys.idempotency_key(idempotency_key or ""),
+                keys.RUNS,
+                keys.ACTIVE,
+                keys.expected_key(instance_id),
+            ],
+            [
+                run_id,
+                now,
+                now + deadline_s,
+                idempotency_key or "",
+                now + expected_s if instance_id else "",
+                *(part for field in fields.items() for part in field),
+            ],
+        )
+        if found != run_id:
+            self._check_same(found, request, idempotency_key)
+        return found, found == run_id
+
+    def get(self, run_id: str) -> Run:
+        """Returns the run's status object.
+
+        Raises:
+            RequestError: If there is no such run.
+        """
+        fields = self._store.hash_of(keys.run_key(run_id))
+        if not fields:
+            raise RequestError(
+                f"There is no run {run_id!r}. `curate list` shows the runs that are known.",
+                code="run:unknown",
+            )
+        return self._to_run(fields)
+
+    def newest(self, count: int) -> list[Run]:
+        """Returns the `count` runs created last, newest first."""
+        return self._existing(self._store.newest_of(keys.RUNS, count))
+
+    def active(self) -> list[Run]:
+        """Returns all runs that have not ended, the one with the next deadline first."""
+        return self._existing(list(self._store.scores_of(keys.ACTIVE)))
+
+    def update(self, run_id: str, **fields: str | float | None) -> None:
+        """Writes facts that a step has found out; None values are left out."""
+        known = {name: value for name, value in fields.items() if value is not None}
+        self._write(run_id, known)
+
+    def record_video(self, run_id: str, video: Video) -> None:
+        """Writes the verified object."""
+        self._write(run_id, {"video": video.model_dump_json()})
+
+    def record_selection(self, run_id: str, **facts: str | int | None) -> None:
+        """Writes facts of the run's `Selection`; None values are left out."""
+        self._write(run_id, selection_fields(**facts))
+
+    def decide(self, run_id: str, outcome: Outcome, error: RunError | None = None) -> bool:
+        """Writes what the run will end as; False if it already had an outcome, which stands."""
+        first: int = self._store.script(
+            "decide_outcome",
+            [keys.run_key(run_id)],
+            [self._store.now(), outcome, error.model_dump_json() if error else ""],
+        )
+        return bool(first)
+
+    def end(
+        self, run: Run, *, state: RunState | None = None, error: RunError | None = None
+    ) -> bool:
+        """Moves a run with an outcome into its end state; False if it was there already.
+
+        Args:
+            run: The run.
+            state: End state, if it is not that of the outcome.
+            error: Why it is not.
+        """
+        moved: int = self._store.script(
+            "end_run",
+            [
+                keys.run_key(run.run_id),
+                keys.ACTIVE,
+                keys.idempotency_key(run.idempotency_key or ""),
+            ],
+            [
+                self._store.now(),
+                run.run_id,
+                self._retention_s,
+                state or "",
+                error.model_dump_json() if error else "",
+                *StepName,
+            ],
+        )
+        return bool(moved)
+
+    def _write(self, run_id: str, fields: Mapping[str, str | float | int]) -> None:
+        self._store.set_fields(
+            keys.run_key(run_id), {**fields, "updated_at": repr(self._store.now())}
+        )
+
+    def _existing(self, run_ids: list[str]) -> list[Run]:
+        hashes = self._store.hashes_of([keys.run_key(run_id) for run_id in run_ids])
+        for run_id, fields in zip(run_ids, hashes, strict=True):
+            if not fields:  # its retention is over
+                self._store.remove_member(keys.RUNS, run_id)
+                self._store.remove_member(keys.ACTIVE, run_id)
+        return [self._to_run(fields) for fields in hashes if fields]
+
+    def _to_run(self, fields: Mapping[str, str]) -> Run:
+        instance_id = fields.get("instance_id")
+        seen = self._store.hash_of(keys.instance_key(instance_id)) if instance_id else {}
+        return to_run(fields, seen.get("state"))
+
+    def _check_same(self, run_id: str, request: Request, key: str | None) -> None:
+        known = self.get(run_id).request
+        if known != request:
+            raise RequestError(
+                f"The idempotency key {key!r} belongs to run {run_id}, which asks for "
+                f"{known.model_dump_json()}, not {request.model_dump_json()}. "
+                "Use another key for another request.",
+                code="request:idempotency-key",
+            )
+
+
+def _adopted(ended: Run | None) -> dict[str, str]:
+    """Returns the fields by which a resumed run takes over what the ended one has verified."""
+    if ended is None:
+        return {}
+    fields = {"resumed_from": ended.run_id}
+    if ended.video:
+        fields["video"] = ended.video.model_dump_json()
+        fields[f"{StepName.INGEST_VIDEO}.state"] = StepState.SKIPPED
+    return fields

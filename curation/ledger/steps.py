@@ -1,0 +1,134 @@
+"""Steps in the ledger: one delivery at a time works on a step, and late ones are dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from curation.errors import RunEnded
+from curation.ledger import keys
+
+if TYPE_CHECKING:
+    from curation.ledger.store import Store
+    from curation.states import RunState, StepName, StepState
+
+# How long a delivery holds its step without renewal. A killed one blocks the step for this long;
+# a living one whose call hangs for longer may get a twin, which every step must bear.
+HOLD_S = 20.0
+
+
+class Admission(StrEnum):
+    """Whether a delivery may work on its step."""
+
+    GO = "go"  # the step is yours
+    DONE = "done"  # the step has ended; nothing to do
+    ENDED = "ended"  # the run has its outcome; give up
+    BUSY = "busy"  # another delivery is at it right now; look again later
+    STALE = "stale"  # a newer message of this step exists; drop this one
+    GONE = "gone"  # the ledger does not know the run (it was wiped, or retention is over)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One delivery's claim on one step.
+
+    Attributes:
+        run_id: The run.
+        step: The step.
+        owner: Unique name of this delivery.
+        number: How often the step's message was sent again before.
+    """
+
+    run_id: str
+    step: StepName
+    owner: str
+    number: int
+
+
+class StepLedger:
+    """Who works on which step of a run.
+
+    A step's messages are numbered by Celery's own retry counter. The ledger keeps the highest
+    number sent; a delivery with a lower one is a copy and is dropped. So copies never multiply,
+    and whoever revives a step sends it with the number that the ledger has.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(
+        self, turn: Turn, *, implies: RunState | None, after_outcome: bool
+    ) -> tuple[Admission, float]:
+        """Asks to work on the step.
+
+        Args:
+            turn: The delivery.
+            implies: State that the run moves to when it is not yet there.
+            after_outcome: Whether the step has work to do when the run has its outcome.
+
+        Returns:
+            The answer, and for `BUSY` the seconds after which to ask again, else 0.
+        """
+        answer: list[str] = self._store.script(
+            "begin_step",
+            [keys.run_key(turn.run_id)],
+            [
+                self._store.now(),
+                turn.step,
+                turn.number,
+                turn.owner,
+                HOLD_S,
+                implies or "",
+                int(after_outcome),
+            ],
+        )
+        return Admission(answer[0]), float(answer[1]) if len(answer) > 1 else 0.0
+
+    def hold(self, turn: Turn, *, after_outcome: bool = False) -> None:
+        """Renews the claim while work goes on.
+
+        Raises:
+            RunEnded: If the run has its outcome, or another delivery has taken the step over.
+        """
+        answer: str = self._store.script(
+            "hold_step",
+            [keys.run_key(turn.run_id)],
+            [self._store.now(), turn.step, turn.owner, HOLD_S],
+        )
+        if answer == "lost" or (answer == "ended" and not after_outcome):
+            raise RunEnded(f"Run {turn.run_id} has ended, or {turn.step} has another delivery.")
+
+    def leave(
+        self,
+        turn: Turn,
+        state: StepState,
+        *,
+        next_number: int | None = None,
+        counts: str = "",
+    ) -> bool:
+        """Ends this delivery's work; False if another delivery has taken the step over.
+
+        Args:
+            turn: The delivery.
+            state: What the step is now.
+            next_number: Number of the message that goes on with the step, if one was sent.
+            counts: Counter to raise: `attempts`, `looks` or none.
+        """
+        left: int = self._store.script(
+            "leave_step",
+            [keys.run_key(turn.run_id)],
+            [
+                self._store.now(),
+                turn.step,
+                turn.owner,
+                state,
+                "" if next_number is None else next_number,
+                counts,
+            ],
+        )
+        return bool(left)
+
+    def number(self, run_id: str, step: StepName) -> int:
+        """Returns the number that a message must have to be let in."""
+        return int(self._store.hash_of(keys.run_key(run_id)).get(f"{step}.turn", "0"))

@@ -1,0 +1,148 @@
+"""The ledger's Redis: typed calls, atomic scripts, and one error when it is away."""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from curation.errors import OperatorError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from redis.commands.core import Script
+
+T = TypeVar("T")
+
+# `enqueue` promises an answer within 5 s: three tries of at most 1 s and two pauses.
+_CONNECT_TIMEOUT_S = 1.0
+_COMMAND_TIMEOUT_S = 10.0
+_RETRIES = 2
+_PAUSE_S = 0.25
+
+
+class LedgerUnavailable(TransientError):  # noqa: N818  # what is the case, not what went wrong
+    """Redis does not answer. Nothing was published; the same call may succeed later."""
+
+    code = "redis:unreachable"
+
+
+class Store:
+    """Typed access to the ledger's Redis. Values are strings; times are seconds since the epoch."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    @classmethod
+    def connect(cls, url: str) -> Store:
+        """Returns a store that connects on its first call.
+
+        Args:
+            url: `redis://`, `rediss://` or `unix://`; may contain a password.
+        """
+        client = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_timeout=_COMMAND_TIMEOUT_S,
+            socket_keepalive=True,
+            health_check_interval=25,
+            retry=Retry(ConstantBackoff(_PAUSE_S), _RETRIES),
+        )
+        return cls(client)
+
+    def now(self) -> float:
+        """Returns the server's time: one clock for all machines."""
+        seconds, microseconds = self._call(self._redis.time)
+        return float(seconds) + float(microseconds) / 1e6
+
+    def script(self, name: str, keys: Sequence[str], args: Sequence[str | float]) -> Any:  # noqa: ANN401  # a script answers what it likes; each caller states the type
+        """Runs `lua/<name>.lua` atomically.
+
+        Args:
+            name: File name without `.lua`.
+            keys: Keys that the script touches.
+            args: Its arguments; numbers are sent with full precision.
+        """
+        script = self._scripts(name)
+        sent = [repr(arg) if isinstance(arg, float) else str(arg) for arg in args]
+        return self._call(lambda: script(keys=list(keys), args=sent))
+
+    def hash_of(self, key: str) -> dict[str, str]:
+        """Returns all fields of a hash; empty if there is none."""
+        return cast("dict[str, str]", self._call(lambda: self._redis.hgetall(key)))
+
+    def hashes_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """Returns several hashes in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.hgetall(key)
+        return cast("list[dict[str, str]]", self._call(pipe.execute))
+
+    def set_fields(self, key: str, fields: Mapping[str, str | float | int]) -> None:
+        """Writes fields of a hash."""
+        sent = {name: str(value) for name, value in fields.items()}
+        self._call(lambda: self._redis.hset(key, mapping=cast("dict[Any, Any]", sent)))
+
+    def drop_fields(self, key: str, *fields: str) -> None:
+        """Deletes fields of a hash."""
+        self._call(lambda: self._redis.hdel(key, *fields))
+
+    def value_of(self, key: str) -> str | None:
+        """Returns a string, or None."""
+        return cast("str | None", self._call(lambda: self._redis.get(key)))
+
+    def scores_of(self, key: str) -> dict[str, float]:
+        """Returns a sorted set as member to score, lowest score first."""
+        pairs = self._call(lambda: self._redis.zrange(key, 0, -1, withscores=True))
+        return {member: float(score) for member, score in cast("list[tuple[str, float]]", pairs)}
+
+    def newest_of(self, key: str, count: int) -> list[str]:
+        """Returns the `count` members with the highest scores, highest first."""
+        members = self._call(lambda: self._redis.zrange(key, 0, count - 1, desc=True))
+        return cast("list[str]", members)
+
+    def remove_member(self, key: str, member: str) -> None:
+        """Removes a member of a sorted set."""
+        self._call(lambda: self._redis.zrem(key, member))
+
+    def _call(self, command: Callable[[], T]) -> T:
+        try:
+            return command()
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            raise LedgerUnavailable(
+                f"Redis at {self._address()} does not answer ({type(error).__name__}). "
+                "Start it, or correct REDIS_URL."
+            ) from error
+        except RedisError as error:
+            raise OperatorError(
+                f"Redis at {self._address()} refused a command: {error}. "
+                "Check the user's rights and the memory policy (it must be noeviction).",
+                code="redis:refused",
+            ) from error
+
+    def _address(self) -> str:
+        facts = self._redis.connection_pool.connection_kwargs
+        return str(facts.get("path") or f"{facts.get('host')}:{facts.get('port')}")
+
+    @functools.cache  # noqa: B019  # a store lives as long as its process
+    def _scripts(self, name: str) -> Script:
+        return self._redis.register_script(_source(name))
+
+
+@functools.cache
+def _source(name: str) -> str:
+    """Returns the Lua text; `-- uses: settle` in its first line puts that function in front."""
+    folder = resources.files("curation.ledger") / "lua"
+    text = (folder / f"{name}.lua").read_text(encoding="utf-8")
+    if text.startswith("-- uses: settle"):
+        return (folder / "settle.lua").read_text(encoding="utf-8") + text
+    return text
