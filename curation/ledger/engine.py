@@ -19,6 +19,7 @@ class EngineTask:
     Attributes:
         state: `OPEN`, `STARTED`, the engine's own words, then `COMPLETED`, `FAILED`, `CANCELED`.
         sent_at: When its message was last sent, seconds since the epoch.
+        n_sent: How often it was sent.
         beat_at: Last sign of life, seconds since the epoch; 0 before it was taken.
         n_done: Frames embedded so far.
         n_frames: Frames in all, once known.
@@ -30,6 +31,7 @@ class EngineTask:
 
     state: str
     sent_at: float
+    n_sent: int
     beat_at: float
     n_done: int | None = None
     n_frames: int | None = None
@@ -60,6 +62,7 @@ class EngineLedger:
         return EngineTask(
             state=fields["state"],
             sent_at=float(fields["sent_at"]),
+            n_sent=int(fields["n_sent"]),
             beat_at=float(fields.get("beat_at", "0")),
             n_done=_count(fields.get("n_done")),
             n_frames=_count(fields.get("n_frames")),
@@ -69,9 +72,11 @@ class EngineLedger:
             message=fields.get("message", ""),
         )
 
-    def sent(self, run_id: str) -> None:
-        """Notes that the task's message was sent again."""
-        self._store.set_fields(keys.engine_key(run_id), {"sent_at": repr(self._store.now())})
+    def sent(self, run_id: str, n_sent: int) -> None:
+        """Notes that the task's message was sent for the `n_sent`th time."""
+        self._store.set_fields(
+            keys.engine_key(run_id), {"sent_at": repr(self._store.now()), "n_sent": n_sent}
+        )
 
     def take(self, run_id: str, *, silent_s: float) -> int:
         """Asks to work on the task.

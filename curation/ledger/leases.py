@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # How long a stop keeps out new leases without renewal; above botocore's worst case for one call
 # (3 tries of 5 s connect and 30 s read), so that nobody gets a lease while StopInstances hangs.
 STOP_HOLD_S = 120.0
+# After a start, DescribeInstances may go on saying `stopped` (jenkinsci/ec2-plugin#398); within
+# this time that is taken for lag, and StartInstances is not sent again.
+START_LAG_S = 60.0
 # How long the sending of a launch command keeps others from sending it; the same reason.
 LAUNCH_HOLD_S = 120.0
 
@@ -44,14 +47,16 @@ class InstanceNote:
         state: EC2's state as last seen.
         started_at: When a run last sent StartInstances in this boot.
         stop_sent_at: When StopInstances was accepted, if it was.
-        command_id: SSM command that launched the worker in this boot, if it was sent.
+        in_use: Whether a run has used it since it was last stopped.
+        launched_at: When the launch command of this boot was sent.
         unheld_s: Billed seconds in which no run held a lease.
     """
 
     state: str | None
     started_at: float | None
     stop_sent_at: float | None
-    command_id: str | None
+    in_use: bool
+    launched_at: float | None
     unheld_s: float
 
 
@@ -132,6 +137,13 @@ class LeaseLedger:
             [self._store.now(), state, int(state.is_billed), keys.run_key("")],
         )
 
+    def claim_start(self, instance_id: str) -> bool:
+        """Asks to send StartInstances; False if that was done a moment ago."""
+        claimed: int = self._store.script(
+            "claim_start", [keys.instance_key(instance_id)], [self._store.now(), START_LAG_S]
+        )
+        return bool(claimed)
+
     def claim_launch(self, instance_id: str, boot: float) -> tuple[str, str]:
         """Asks to send the launch command of this boot.
 
@@ -148,16 +160,38 @@ class LeaseLedger:
 
     def record_launch(self, instance_id: str, command_id: str) -> None:
         """Notes the command that launched the worker in this boot."""
-        self._store.set_fields(keys.instance_key(instance_id), {"command_id": command_id})
+        self._store.set_fields(
+            keys.instance_key(instance_id),
+            {"command_id": command_id, "launched_at": repr(self._store.now())},
+        )
+
+    def forget_start(self, instance_id: str) -> None:
+        """Lets StartInstances be sent again, because EC2 has refused it."""
+        self._store.drop_fields(keys.instance_key(instance_id), "started_at")
 
     def forget_launch(self, instance_id: str) -> None:
         """Lets the launch be sent again in this boot, because the last one has failed."""
         self._store.drop_fields(keys.instance_key(instance_id), "boot", "command_id")
 
-    def note(self, instance_id: str, **times: float) -> None:
-        """Notes `started_at` or `stop_sent_at`."""
-        fields = {name: repr(value) for name, value in times.items()}
+    def record_stop(self, instance_id: str) -> None:
+        """Notes that EC2 has accepted StopInstances."""
+        fields = {"stop_sent_at": repr(self._store.now())}
         self._store.set_fields(keys.instance_key(instance_id), fields)
+
+    def mark_unheld(self, instance_id: str, *, unheld: bool) -> float:
+        """Notes since when nobody holds the running instance (or that somebody does).
+
+        Returns:
+            Seconds for which it has been marked, 0 when it was not or is no more.
+        """
+        if not unheld:
+            self._store.drop_fields(keys.instance_key(instance_id), "marked_at")
+            return 0.0
+        now = self._store.now()
+        since = self._store.hash_of(keys.instance_key(instance_id)).get("marked_at")
+        if since is None:
+            self._store.set_fields(keys.instance_key(instance_id), {"marked_at": repr(now)})
+        return now - float(since or now)
 
     def look(self, instance_id: str) -> InstanceNote:
         """Returns what the ledger knows of the instance."""
@@ -166,7 +200,8 @@ class LeaseLedger:
             state=fields.get("state"),
             started_at=_number(fields.get("started_at")),
             stop_sent_at=_number(fields.get("stop_sent_at")),
-            command_id=fields.get("command_id"),
+            in_use="in_use" in fields,
+            launched_at=_number(fields.get("launched_at")),
             unheld_s=float(fields.get("unheld_seconds", "0")),
         )
 

@@ -118,6 +118,10 @@ class RunLedger:
         """Writes facts of the run's `Selection`; None values are left out."""
         self._write(run_id, selection_fields(**facts))
 
+    def count_missed_look(self, run_id: str) -> int:
+        """Counts a look that found the run's instance not running; returns how many in a row."""
+        return self._store.count_up(keys.run_key(run_id), "missed_looks")
+
     def decide(self, run_id: str, outcome: Outcome, error: RunError | None = None) -> bool:
         """Writes what the run will end as; False if it already had an outcome, which stands."""
         first: int = self._store.script(
@@ -126,6 +130,19 @@ class RunLedger:
             [self._store.now(), outcome, error.model_dump_json() if error else ""],
         )
         return bool(first)
+
+    def claim_revival(self, run_id: str, *, silent_s: float) -> bool:
+        """Asks to send a silent run's message again.
+
+        Args:
+            run_id: The run.
+            silent_s: Seconds of silence before the first revival; each later one needs twice
+                as many, so that a long backlog is not multiplied.
+        """
+        claimed: int = self._store.script(
+            "claim_revival", [keys.run_key(run_id)], [self._store.now(), silent_s]
+        )
+        return bool(claimed)
 
     def end(
         self, run: Run, *, state: RunState | None = None, error: RunError | None = None

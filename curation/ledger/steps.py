@@ -106,6 +106,7 @@ class StepLedger:
         *,
         next_number: int | None = None,
         counts: str = "",
+        due_s: float = 0.0,
     ) -> bool:
         """Ends this delivery's work; False if another delivery has taken the step over.
 
@@ -114,6 +115,7 @@ class StepLedger:
             state: What the step is now.
             next_number: Number of the message that goes on with the step, if one was sent.
             counts: Counter to raise: `attempts`, `looks` or none.
+            due_s: Seconds until that message is due.
         """
         left: int = self._store.script(
             "leave_step",
@@ -125,6 +127,7 @@ class StepLedger:
                 state,
                 "" if next_number is None else next_number,
                 counts,
+                due_s,
             ],
         )
         return bool(left)

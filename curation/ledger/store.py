@@ -92,6 +92,10 @@ class Store:
         sent = {name: str(value) for name, value in fields.items()}
         self._call(lambda: self._redis.hset(key, mapping=cast("dict[Any, Any]", sent)))
 
+    def count_up(self, key: str, field: str) -> int:
+        """Adds 1 to a field of a hash and returns it."""
+        return self._call(lambda: self._redis.hincrby(key, field, 1))
+
     def drop_fields(self, key: str, *fields: str) -> None:
         """Deletes fields of a hash."""
         self._call(lambda: self._redis.hdel(key, *fields))

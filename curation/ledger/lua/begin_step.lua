@@ -15,7 +15,7 @@ local owner = redis.call('HGET', run, step .. '.owner')
 if owner and owner ~= ARGV[4] and until_ > now then return {'busy', tostring(until_ - now)} end
 if redis.call('HEXISTS', run, 'outcome') == 1 and ARGV[7] ~= '1' then return {'ended'} end
 redis.call('HSET', run, step .. '.owner', ARGV[4], step .. '.held_until', now + ARGV[5],
-  'seen_at', ARGV[1])
+  'quiet_until', now + ARGV[5])
 if state ~= 'running' then
   redis.call('HSET', run, step .. '.state', 'running', 'updated_at', ARGV[1])
 end

@@ -8,7 +8,7 @@ if ARGV[4] ~= '' then
   redis.call('SET', KEYS[2], ARGV[1])
 end
 redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'state', 'pending',
-  'created_at', ARGV[2], 'updated_at', ARGV[2], 'seen_at', ARGV[2], 'deadline_at', ARGV[3],
+  'created_at', ARGV[2], 'updated_at', ARGV[2], 'quiet_until', ARGV[2], 'deadline_at', ARGV[3],
   'idempotency_key', ARGV[4])
 for i = 6, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])

@@ -1,11 +1,12 @@
 -- Ends one delivery's work on a step; refused (0) when the step has meanwhile another owner.
 -- KEYS: run
 -- ARGV: now, step, owner, new state, turn of the message that goes on ('' if none),
---       counter to raise: attempts | looks | ''
+--       counter to raise: attempts | looks | '', seconds until that message is due
 local run, step = KEYS[1], ARGV[2]
 if redis.call('HGET', run, step .. '.owner') ~= ARGV[3] then return 0 end
 redis.call('HDEL', run, step .. '.owner', step .. '.held_until')
-redis.call('HSET', run, step .. '.state', ARGV[4], 'updated_at', ARGV[1], 'seen_at', ARGV[1])
+redis.call('HSET', run, step .. '.state', ARGV[4], 'updated_at', ARGV[1],
+  'quiet_until', ARGV[1] + ARGV[7])
 if ARGV[5] ~= '' then
   local turn = tonumber(redis.call('HGET', run, step .. '.turn') or '0')
   redis.call('HSET', run, step .. '.turn', math.max(turn, tonumber(ARGV[5])))

@@ -1,0 +1,44 @@
+"""The run's deadline: by then it must be in an end state, so its work ends a little earlier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation.models import RunError
+from curation.states import StepState
+
+if TYPE_CHECKING:
+    from curation.models import Run
+
+# What is kept of the deadline for giving the instance back: a tenth, and at most two minutes.
+_RELEASE_SHARE = 0.1
+_RELEASE_MOST_S = 120.0
+
+
+def is_over(run: Run, *, now: float) -> bool:
+    """Whether the time for work is over, so that the rest suffices to stop the instance.
+
+    Args:
+        run: The run.
+        now: Seconds since the epoch.
+    """
+    allowed_s = run.deadline_at - run.created_at
+    return now > run.deadline_at - min(allowed_s * _RELEASE_SHARE, _RELEASE_MOST_S)
+
+
+def deadline_error(run: Run) -> RunError:
+    """Returns why the run fails at its deadline: what it was waiting for."""
+    allowed_s = run.deadline_at - run.created_at
+    open_steps = [
+        name for name, step in run.steps if step.state in (StepState.RUNNING, StepState.WAITING)
+    ]
+    waiting_for = " and ".join(open_steps) or "a Celery worker to take its messages"
+    if run.selection.state:
+        waiting_for += f" (selection run {run.selection.state})"
+    return RunError(
+        code="run:deadline",
+        message=(
+            f"The run was not done within RUN_DEADLINE_S ({allowed_s:g} s): it was waiting for "
+            f"{waiting_for}. See what holds that up, or raise RUN_DEADLINE_S."
+        ),
+    )

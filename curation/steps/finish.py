@@ -1,0 +1,99 @@
+"""Step `release_instance`: give the lease back; the last one out stops the instance."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from curation.ledger.leases import Release
+from curation.models import RunError
+from curation.states import InstanceState, RunState, StepName
+from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
+
+if TYPE_CHECKING:
+    from curation.errors import CurationError
+    from curation.ledger.runs import RunLedger
+    from curation.models import Run
+    from curation.steps.instance import Machine
+
+log = logging.getLogger(__name__)
+
+# An instance that still runs this long after EC2 accepted the stop is told again.
+STOP_AGAIN_S = 60.0
+# From the first refused stop on, EC2 gets at least this long, even when the deadline is over.
+STOP_PATIENCE_S = 60.0
+
+_GONE = (InstanceState.STOPPED, InstanceState.TERMINATED)
+
+
+def release_instance(run: Run, machine: Machine, *, now: float) -> Verdict:
+    """Does one delivery's work towards a lease given back and, if it was the last, a stop.
+
+    Args:
+        run: The run; it has its outcome.
+        machine: The instance.
+        now: Seconds since the epoch.
+
+    Raises:
+        CurationError: If EC2 refused; to be tried again until `is_patience_over`.
+    """
+    released = machine.leases.release(run.run_id, machine.instance_id)
+    if released is not Release.STOP:
+        return SUCCEEDED
+    if stop(machine, holder=run.run_id, now=now):
+        log.info("Instance stopped", extra=run.log_context())
+        return SUCCEEDED
+    return LOOK_AGAIN
+
+
+def stop(machine: Machine, *, holder: str, now: float) -> bool:
+    """Sends the stop once, then looks; whether the instance is stopped.
+
+    Args:
+        machine: The instance, whose stop the ledger has given to `holder`.
+        holder: Run id, or the reaper's name.
+        now: Seconds since the epoch.
+    """
+    sent_at = machine.leases.look(machine.instance_id).stop_sent_at
+    state = machine.look().state if sent_at else None
+    overdue = sent_at is not None and now - sent_at > STOP_AGAIN_S
+    if state is None or (state is InstanceState.RUNNING and overdue):
+        state = machine.instances.stop(machine.instance_id)
+        machine.leases.record_stop(machine.instance_id)
+        machine.leases.observe(machine.instance_id, state)
+    return state in _GONE and machine.leases.confirm_stopped(holder, machine.instance_id)
+
+
+def is_patience_over(run: Run, *, now: float) -> bool:
+    """Whether a refused stop may no longer keep the run from its end state.
+
+    Args:
+        run: The run.
+        now: Seconds since the epoch.
+    """
+    since = run.steps.release_instance.started_at or now
+    return now > max(run.deadline_at, since + STOP_PATIENCE_S)
+
+
+def end(run: Run, runs: RunLedger) -> None:
+    """Moves the run into the end state of its outcome."""
+    if runs.end(run):
+        log.info("Run ended", extra=run.log_context() | {"state": run.outcome})
+
+
+def end_unstopped(run: Run, runs: RunLedger, error: CurationError) -> None:
+    """Ends a run whose instance could not be stopped; the reaper goes on with the stop.
+
+    Args:
+        run: The run.
+        runs: The ledger of runs.
+        error: EC2's last refusal.
+    """
+    instance_id = run.instance.instance_id if run.instance else "the instance"
+    message = f"Instance {instance_id} could not be stopped and may still run: {error.message}"
+    code = "ec2:stop"
+    if run.error:
+        message, code = f"{run.error.message} {message}", run.error.code
+    log.error("Run ended, instance not stopped: %s", error.message, extra=run.log_context())
+    failure = RunError(code=code, message=message, step=StepName.RELEASE_INSTANCE)
+    runs.end(run, state=RunState.FAILED, error=failure)
