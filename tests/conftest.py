@@ -1,0 +1,73 @@
+"""What several test folders share: real servers, started once in a session."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from redis import Redis
+
+from tests.support.servers import rclone_server, s3_environment, valkey_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from types_boto3_s3 import S3Client
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """URL of a Valkey server that this session has for itself."""
+    with valkey_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_client(valkey: str) -> Iterator[Redis]:
+    """A client of an empty Valkey."""
+    with Redis.from_url(valkey, decode_responses=True) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """S3 as rclone serves it: checks signatures and MD5 sums."""
+    with rclone_server(tmp_path_factory.mktemp("buckets")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """S3 as moto serves it: knows conditions and bucket policies."""
+    # Without the address moto listens on every interface.
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(rclone_endpoint: str) -> str:
+    """The S3 server of every test that needs just one."""
+    return rclone_endpoint
+
+
+@pytest.fixture
+def s3_client(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Client:
+    """A bare boto3 client, to look at buckets with; boto3's variables point to the same server."""
+    for name, value in s3_environment(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
+    return boto3.session.Session().client("s3")
+
+
+@pytest.fixture
+def bucket(s3_client: S3Client) -> str:
+    """Name of a new, empty bucket."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    return name
