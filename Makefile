@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo test check lock
 
 help: ## Lists these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Puts the project and all it needs into .venv (again only when a lock changes)
 
@@ -30,7 +30,7 @@ check: $(STAMP) ## Lint, format, types, import contracts and the rules of the ho
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest tests/house
 
 lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
