@@ -1,0 +1,76 @@
+"""Steers and reads a running stand-in: faults, call log, bill, and the hand from outside."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Control:
+    """A running stand-in.
+
+    Attributes:
+        url: Where it listens; the endpoint of both services.
+        instance_id: Its first instance.
+    """
+
+    url: str
+    instance_id: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What boto3 needs to find it; nothing here is secret, as no signature is checked."""
+        return {
+            "AWS_ENDPOINT_URL_EC2": self.url,
+            "AWS_ENDPOINT_URL_SSM": self.url,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+        }
+
+    @property
+    def state(self) -> str:
+        """True state of the instance, whatever a describe call says."""
+        return str(self.instances()[self.instance_id]["state"])
+
+    def instances(self) -> dict[str, Any]:
+        """Returns the truth about each instance."""
+        return dict(self._ask("GET", "instances")["instances"])
+
+    def billing(self) -> dict[str, Any]:
+        """Returns boots, seconds and billed_seconds of the instance."""
+        return dict(self._ask("GET", "billing")["billing"][self.instance_id])
+
+    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Returns the call log, oldest first, of one operation or of all."""
+        calls = self._ask("GET", "calls")["calls"]
+        return [call for call in calls if operation in (None, call["operation"])]
+
+    def faults(self, *script: dict[str, Any]) -> None:
+        """Appends to the script of the faults; without an entry, clears it.
+
+        An entry is, for example, `{"operation": "StartInstances", "kind": "error",
+        "code": "InsufficientInstanceCapacity", "times": 4}`; see `faults.py`.
+        """
+        if script:
+            self._ask("POST", "faults", list(script))
+        else:
+            self._ask("DELETE", "faults")
+
+    def hand(self, name: str) -> None:
+        """Does `start`, `stop`, `power-off`, `agent-off` or `agent-on` past the API."""
+        self._ask("POST", name, {"instance_id": self.instance_id})
+
+    def _ask(self, method: str, name: str, body: object = None) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310  # our own http address
+            f"{self.url}/sandbox/{name}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310  # the same
+            return dict(json.loads(answer.read() or b"{}"))
