@@ -114,7 +114,7 @@ def adr_faults(path: Path) -> list[str]:
     headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     checks = {
         "name is not NNNN-title.md": re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name),
-        "title is not the first line": lines and re.match(r"# \w", lines[0]),
+        "title is not the first line": lines and re.match(r"# \S", lines[0]),
         f"headings are {headings}, not {ADR_HEADINGS}": headings == ADR_HEADINGS,
         f"length is {len(lines)} lines": len(lines) in ADR_LINES,
     }

@@ -124,6 +124,21 @@ def test_wheel__holds_every_file_of_the_packages(
     assert expected | {"celeryconfig.py"} == {name for name in packed if ".dist-info/" not in name}
 
 
+def test_instances__are_never_created_or_terminated(
+    checkout: Path, package_modules: Sequence[Path]
+) -> None:
+    """No code that talks to AWS knows a call that makes or destroys an instance."""
+    ruled_out = re.compile(r"(run|terminate)_?instances", re.IGNORECASE)
+
+    found = [
+        str(path)
+        for path in package_modules
+        if path.relative_to(checkout).parts[0] != "sandbox" and ruled_out.search(text(path))
+    ]
+
+    assert "\n".join(found) == ""
+
+
 def text(path: Path) -> str:
     """Returns the content of a text file; of another one nothing."""
     try:
