@@ -97,6 +97,10 @@ class RunLedger:
             )
         return self._to_run(fields)
 
+    def has_outcome(self, run_id: str) -> bool:
+        """Whether it is known what the run will end as; False for an unknown run."""
+        return self._store.has_field(keys.run_key(run_id), "outcome")
+
     def newest(self, count: int) -> list[Run]:
         """Returns the `count` runs created last, newest first."""
         return self._existing(self._store.newest_of(keys.RUNS, count))
@@ -145,12 +149,18 @@ class RunLedger:
         return bool(claimed)
 
     def end(
-        self, run: Run, *, state: RunState | None = None, error: RunError | None = None
+        self,
+        run: Run,
+        *,
+        released: StepState,
+        state: RunState | None = None,
+        error: RunError | None = None,
     ) -> bool:
         """Moves a run with an outcome into its end state; False if it was there already.
 
         Args:
             run: The run.
+            released: How its last step, `release_instance`, ended.
             state: End state, if it is not that of the outcome.
             error: Why it is not.
         """
@@ -167,6 +177,7 @@ class RunLedger:
                 self._retention_s,
                 state or "",
                 error.model_dump_json() if error else "",
+                released,
                 *StepName,
             ],
         )

@@ -68,7 +68,8 @@ class StepLedger:
             after_outcome: Whether the step has work to do when the run has its outcome.
 
         Returns:
-            The answer, and for `BUSY` the seconds after which to ask again, else 0.
+            The answer; with `BUSY` the seconds after which to ask again, with `GO` the number of
+            deliveries that died while they worked on the step.
         """
         answer: list[str] = self._store.script(
             "begin_step",

@@ -80,6 +80,10 @@ class Store:
         """Returns all fields of a hash; empty if there is none."""
         return cast("dict[str, str]", self._call(lambda: self._redis.hgetall(key)))
 
+    def has_field(self, key: str, field: str) -> bool:
+        """Whether a hash has the field."""
+        return bool(self._call(lambda: self._redis.hexists(key, field)))
+
     def hashes_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """Returns several hashes in one round trip."""
         pipe = self._redis.pipeline(transaction=False)

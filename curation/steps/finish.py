@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from curation.ledger.leases import Release
 from curation.models import RunError
-from curation.states import InstanceState, RunState, StepName
+from curation.states import InstanceState, RunState, StepName, StepState
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
 
 if TYPE_CHECKING:
@@ -75,9 +75,15 @@ def is_patience_over(run: Run, *, now: float) -> bool:
     return now > max(run.deadline_at, since + STOP_PATIENCE_S)
 
 
-def end(run: Run, runs: RunLedger) -> None:
-    """Moves the run into the end state of its outcome."""
-    if runs.end(run):
+def end(run: Run, runs: RunLedger, *, released: StepState) -> None:
+    """Moves the run into the end state of its outcome.
+
+    Args:
+        run: The run.
+        runs: The ledger of runs.
+        released: `succeeded`, or `skipped` when there is no instance.
+    """
+    if runs.end(run, released=released):
         log.info("Run ended", extra=run.log_context() | {"state": run.outcome})
 
 
@@ -96,4 +102,4 @@ def end_unstopped(run: Run, runs: RunLedger, error: CurationError) -> None:
         message, code = f"{run.error.message} {message}", run.error.code
     log.error("Run ended, instance not stopped: %s", error.message, extra=run.log_context())
     failure = RunError(code=code, message=message, step=StepName.RELEASE_INSTANCE)
-    runs.end(run, state=RunState.FAILED, error=failure)
+    runs.end(run, released=StepState.FAILED, state=RunState.FAILED, error=failure)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from curation.errors import CurationError
 from curation.ledger.leases import Release
-from curation.models import RunError
 from curation.states import Outcome, StepName, StepState
 from curation.steps.deadline import deadline_error, is_over
 from curation.steps.finish import stop

@@ -68,7 +68,6 @@ class EngineQueue:
 
     def _is_silent(self, task: EngineTask) -> bool:
         """A copy does no harm (one generation works at a time), but many would fill the queue."""
-        patience_s = self._silent_s * 2 ** min(task.n_sent - 1, _MOST_DOUBLINGS)
-        if task.beat_at:
-            patience_s = self._silent_s
+        waits = 0 if task.beat_at else min(task.n_sent - 1, _MOST_DOUBLINGS)
+        patience_s = self._silent_s * float(2**waits)
         return self._store.now() - max(task.sent_at, task.beat_at) > patience_s

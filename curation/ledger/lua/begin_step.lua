@@ -2,7 +2,7 @@
 -- KEYS: run
 -- ARGV: now, step, turn (how often this message was sent again), owner, hold in seconds,
 --       run state that the step implies ('' if none), '1' if the step goes on after the outcome
--- Answers: gone | ended | done | stale | busy, seconds | go
+-- Answers: gone | ended | done | stale | busy, seconds | go, deliveries that died in the step
 local run, now, step, turn = KEYS[1], tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 if redis.call('EXISTS', run) == 0 then return {'gone'} end
 if redis.call('HEXISTS', run, 'ended_at') == 1 then return {'ended'} end
@@ -14,6 +14,7 @@ local until_ = tonumber(redis.call('HGET', run, step .. '.held_until') or '0')
 local owner = redis.call('HGET', run, step .. '.owner')
 if owner and owner ~= ARGV[4] and until_ > now then return {'busy', tostring(until_ - now)} end
 if redis.call('HEXISTS', run, 'outcome') == 1 and ARGV[7] ~= '1' then return {'ended'} end
+if owner and owner ~= ARGV[4] then redis.call('HINCRBY', run, step .. '.deaths', 1) end
 redis.call('HSET', run, step .. '.owner', ARGV[4], step .. '.held_until', now + ARGV[5],
   'quiet_until', now + ARGV[5])
 if state ~= 'running' then
@@ -27,4 +28,4 @@ if ARGV[6] ~= '' and redis.call('HEXISTS', run, 'outcome') == 0 then
     redis.call('HSET', run, 'state', ARGV[6])
   end
 end
-return {'go'}
+return {'go', redis.call('HGET', run, step .. '.deaths') or '0'}

@@ -1,0 +1,136 @@
+"""The composition root: settings and a URL's scheme decide which adapter is used.
+
+Nobody else names a concrete adapter. Each is imported when it is first needed, so that a process
+loads only what it works with.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curation.errors import OperatorError, RequestError
+from curation.ledger.ledger import Ledger
+from curation.ledger.uploads import UploadLedger
+from curation.source_uri import SourceKind, kind_of
+from curation.states import Backend
+from curation.steps.instance import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from curation.adapters.storage.s3 import S3Storage
+    from curation.ports import FrameSelector, SelectionBackend, VideoProbe, VideoSource
+    from curation.settings import Settings
+
+# An engine task that gives no sign of life for this long is taken for dead.
+ENGINE_SILENT_S = 60.0
+
+
+class Wiring:
+    """Everything that the steps need, built from the settings on first use.
+
+    Args:
+        settings: The settings in force.
+        send_engine_task: Publishes the message `engine.select_frames` for a run id.
+    """
+
+    def __init__(self, settings: Settings, *, send_engine_task: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._send_engine_task = send_engine_task
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger.connect(self.settings)
+
+    @cached_property
+    def upload_ledger(self) -> UploadLedger:
+        """How far uploads have come."""
+        return UploadLedger(self.ledger.store)
+
+    @cached_property
+    def storage(self) -> S3Storage:
+        """Both buckets: multipart uploads and objects."""
+        from curation.adapters.storage.s3 import S3Storage
+
+        return S3Storage(region=self.settings.s3.region)
+
+    @cached_property
+    def machine(self) -> Machine | None:
+        """The instance, or None if this machine does the work."""
+        ec2 = self.settings.ec2
+        if ec2.ec2_instance_id is None:
+            return None
+        from curation.adapters.compute.ec2 import Ec2Instances
+        from curation.adapters.compute.ssm import SsmShell
+
+        return Machine(
+            instance_id=ec2.ec2_instance_id,
+            instances=Ec2Instances(region=ec2.ec2_region),
+            shell=SsmShell(
+                region=ec2.ec2_region, document=ec2.ssm_document, script_path=ec2.script_path
+            ),
+            leases=self.ledger.leases,
+        )
+
+    @cached_property
+    def probe(self) -> VideoProbe:
+        """Tells what is a video."""
+        from curation.engine.probe import AvProbe
+
+        return AvProbe()
+
+    @cached_property
+    def selector(self) -> FrameSelector:
+        """Our own engine."""
+        from curation.engine.run import Engine
+
+        folder = self.settings.run.engine_cache_dir
+        return Engine(Path(folder) if folder else None)
+
+    def video_source(self, uri: str) -> VideoSource:
+        """Returns the source that a video source URI names.
+
+        Raises:
+            RequestError: If it names none.
+        """
+        limits = self.settings.source
+        match kind_of(uri):
+            case SourceKind.FOLDER:
+                from curation.adapters.sources.folder import FolderSource
+
+                return FolderSource(uri, max_bytes=limits.max_video_bytes)
+            case SourceKind.HTTP:
+                from curation.adapters.sources.http import HttpSource
+
+                return HttpSource(
+                    uri,
+                    max_bytes=limits.max_video_bytes,
+                    allowed_hosts=limits.allowed_video_hosts,
+                )
+            case kind:
+                raise RequestError(
+                    f"The video source {uri!r} ({kind.value}) is not supported yet.",
+                    code="source:unknown",
+                )
+
+    def backend(self, name: Backend) -> SelectionBackend:
+        """Returns the selection backend of that name."""
+        match name:
+            case Backend.ENGINE:
+                from curation.adapters.selection.queue import EngineQueue
+
+                return EngineQueue(
+                    self.ledger.engine,
+                    self.ledger.store,
+                    send=self._send_engine_task,
+                    silent_s=ENGINE_SILENT_S,
+                )
+            case Backend.LIGHTLY:
+                raise OperatorError(
+                    "The selection backend lightly is not supported yet. "
+                    "Set SELECTION_BACKEND=engine.",
+                    code="config:selection-backend",
+                )

@@ -1,0 +1,159 @@
+"""How a program asks for runs: validate, write the ledger, publish; the ledger answers."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import OperationalError
+
+from curation.errors import RequestError
+from curation.ledger.ledger import Ledger
+from curation.ledger.store import LedgerUnavailable
+from curation.models import Request, RunRequest
+from curation.settings import Settings
+from curation.source_uri import kind_of
+from curation.states import Outcome, RunState
+from curation.steps.reap import next_steps
+from pipeline.canvas import build_run
+from workers.messages import send_step
+
+if TYPE_CHECKING:
+    from curation.models import Run
+
+# How often `wait` reads the ledger: one small Redis command each time.
+_LOOK_EVERY_S = 0.5
+
+
+def enqueue(request: RunRequest | None = None) -> str:
+    """Asks for a run. It is in the ledger before anything is published.
+
+    Args:
+        request: What to do; every field that is None comes from the settings.
+
+    Returns:
+        The run id; with an idempotency key that is known, the id of the run it has.
+
+    Raises:
+        RequestError: If the source is of no known kind, or the key has another request.
+        OperatorError: If a setting is missing or wrong.
+        LedgerUnavailable: If Redis does not answer; within 5 s.
+    """
+    asked = request or RunRequest()
+    return _publish(_fill(asked, settings()), idempotency_key=asked.idempotency_key)
+
+
+def status(run_id: str) -> Run:
+    """Returns all that is known of a run.
+
+    Raises:
+        RequestError: If there is no such run.
+        LedgerUnavailable: If Redis does not answer.
+    """
+    return ledger().runs.get(run_id)
+
+
+def wait(run_id: str, *, timeout_s: float | None = None) -> Run:
+    """Waits until the run is in an end state, whichever that is.
+
+    Args:
+        run_id: The run.
+        timeout_s: Seconds to wait at most; None waits for ever.
+
+    Raises:
+        TimeoutError: If it was not in an end state in time.
+        RequestError: If there is no such run.
+    """
+    give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+    while not (run := status(run_id)).state.is_end:
+        if give_up_at is not None and time.monotonic() >= give_up_at:
+            raise TimeoutError(
+                f"Run {run_id} is still {run.state.value} after {timeout_s:g} s. It goes on; "
+                f"`curate status {run_id}` shows how far it is."
+            )
+        time.sleep(_LOOK_EVERY_S)
+    return run
+
+
+def cancel(run_id: str) -> Run:
+    """Cancels a run: every step honours it, the selection run is canceled, the instance released.
+
+    Returns:
+        The run as it is now. It ends as `canceled` when the instance is given back, or as what
+        it had become before.
+
+    Raises:
+        RequestError: If there is no such run.
+    """
+    run = status(run_id)
+    if ledger().runs.decide(run_id, Outcome.CANCELED):
+        run = status(run_id)
+        if run.steps.start_instance.state.is_end and run.steps.ingest_video.state.is_end:
+            # The next look may be half a minute away; this brings it forward.
+            for step in next_steps(run):
+                send_step(run, step)
+    return run
+
+
+def resume(run_id: str) -> str:
+    """Makes a new run of one that failed or was canceled; it adopts the verified video, if any.
+
+    Returns:
+        The new run's id.
+
+    Raises:
+        RequestError: If there is no such run, or it has not ended, or it was completed.
+    """
+    ended = status(run_id)
+    if not ended.state.is_end or ended.state is RunState.COMPLETED:
+        raise RequestError(
+            f"Run {run_id} is {ended.state.value}; only a failed or canceled run can be resumed.",
+            code="request:resume",
+        )
+    return _publish(ended.request, resumed_from=ended)
+
+
+@cache
+def settings() -> Settings:
+    """Returns this process's settings."""
+    return Settings.load()
+
+
+@cache
+def ledger() -> Ledger:
+    """Returns this process's ledger."""
+    return Ledger.connect(settings())
+
+
+def _fill(asked: RunRequest, known: Settings) -> Request:
+    source = asked.source or known.source.video_source
+    kind_of(source)  # refuses what no step could fetch, before anything is written
+    return Request(
+        source=source,
+        proportion_samples=asked.proportion_samples or known.run.proportion_samples,
+        selection_backend=asked.selection_backend or known.run.selection_backend,
+    )
+
+
+def _publish(
+    request: Request, *, idempotency_key: str | None = None, resumed_from: Run | None = None
+) -> str:
+    run = settings().run
+    instance_id = settings().ec2.ec2_instance_id
+    run_id, is_new = ledger().runs.create(
+        request,
+        deadline_s=run.run_deadline_s,
+        idempotency_key=idempotency_key,
+        expects_instance=(instance_id, run.lease_ttl_s) if instance_id else None,
+        resumed_from=resumed_from,
+    )
+    if is_new:
+        try:
+            build_run(run_id).apply_async()
+        except OperationalError as error:
+            raise LedgerUnavailable(
+                f"Run {run_id} is in the ledger, but its messages could not be published. "
+                "The reaper sends them when Redis answers again; do not enqueue it twice."
+            ) from error
+    return run_id

@@ -1,0 +1,223 @@
+"""StepTask: what all four steps share. Admission by the ledger, retry, failure."""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
+
+from celery import Task, current_app
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
+
+from curation.errors import CurationError, OperatorError, RunEnded, TransientError
+from curation.ledger.steps import Admission, Turn
+from curation.ledger.store import LedgerUnavailable
+from curation.models import RunError
+from curation.settings import MAX_SHARE_OF_VISIBILITY, Settings
+from curation.states import Outcome, RunState, StepName, StepState
+from curation.steps.deadline import deadline_error, is_over
+from curation.wiring import Wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from curation.models import Run
+    from curation.steps.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+# No wait is longer than this, whatever the other side asks for, so that cancel and deadline are
+# noticed; and never near the visibility timeout.
+_LONGEST_WAIT_S = 300.0
+_MOST_DOUBLINGS = 10
+# Pause before a delivery whose ledger was away is tried again.
+_LEDGER_PAUSE_S = 1.0
+# Deliveries of one step that may die before the run is failed: a poison message never ends.
+_MOST_DEATHS = 5
+
+
+@cache
+def wiring() -> Wiring:
+    """Returns this process's wiring. Made on first use, so each pool child has its own."""
+    return Wiring(Settings.load(), send_engine_task=_send_engine_task)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a step's message that the ledger has let in."""
+
+    run: Run
+    turn: Turn
+    wiring: Wiring
+    now: float
+
+    def keep_alive(self) -> None:
+        """Renews the claim on the step.
+
+        Raises:
+            RunEnded: If the run has its outcome, or another delivery has taken the step over.
+        """
+        self.wiring.ledger.steps.hold(self.turn)
+
+
+class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type arguments only in stubs
+    """Base of the four step tasks. Nothing about a run is kept on `self`: instances are shared.
+
+    Attributes:
+        step: The step that the task carries out.
+        implies: Run state that its first delivery leads to.
+        after_outcome: Whether it has work to do when the run has its outcome.
+        tries: Errors after which it gives up; None goes on until the run's deadline.
+        interval: Name of the setting with the seconds between two looks.
+    """
+
+    abstract = True
+    max_retries = None  # the ledger counts, and the run's deadline ends it
+    throws = (CurationError,)  # expected: logged without a traceback
+    step: StepName
+    implies: RunState | None = None
+    after_outcome = False
+    tries: int | None = None
+    interval = "instance_poll_interval_s"
+
+    def perform(self, run_id: str, work: Callable[[Delivery], Verdict]) -> None:
+        """Does one delivery's work on the step, if the ledger lets it in.
+
+        Args:
+            run_id: The run.
+            work: The step; it answers with a verdict or raises.
+        """
+        turn = Turn(run_id, self.step, owner=uuid.uuid4().hex, number=self.request.retries)
+        try:
+            delivery = self._admit(turn)
+            if delivery:
+                self._work(delivery, work)
+        except LedgerUnavailable:
+            raise self.retry(countdown=_LEDGER_PAUSE_S) from None
+
+    def _admit(self, turn: Turn) -> Delivery | None:
+        ledger = wiring().ledger
+        admission, number = ledger.steps.begin(
+            turn, implies=self.implies, after_outcome=self.after_outcome
+        )
+        if admission is Admission.BUSY:
+            raise self.retry(countdown=number + random.random())  # noqa: S311  # spreads copies
+        if admission is Admission.STALE:
+            # Not a return: as a header task's result it would count for the chord.
+            raise Ignore
+        if admission is not Admission.GO:
+            log.info("Nothing to do", extra={"run_id": turn.run_id, "admission": admission})
+            return None
+        delivery = Delivery(ledger.runs.get(turn.run_id), turn, wiring(), ledger.store.now())
+        if number >= _MOST_DEATHS:
+            self._fail(delivery, _deadly(delivery, int(number)))
+        return self._check_deadline(delivery)
+
+    def _check_deadline(self, delivery: Delivery) -> Delivery | None:
+        run, runs = delivery.run, delivery.wiring.ledger.runs
+        if run.outcome or not is_over(run, now=delivery.now):
+            return delivery
+        runs.decide(run.run_id, Outcome.FAILED, deadline_error(run))
+        if self.after_outcome:
+            return replace(delivery, run=runs.get(run.run_id))
+        self._leave(delivery, StepState.CANCELED)
+        return None
+
+    def _work(self, delivery: Delivery, work: Callable[[Delivery], Verdict]) -> None:
+        try:
+            verdict = work(delivery)
+        except RunEnded as error:
+            log.info("Step given up: %s", error, extra=delivery.run.log_context())
+            self._leave(delivery, StepState.CANCELED)
+        except SoftTimeLimitExceeded:
+            self._try_again(delivery, TransientError(f"{self.name} took too long.", "time-limit"))
+        except TransientError as error:
+            self._try_again(delivery, error)
+        except CurationError as error:
+            self._fail(delivery, error)
+        except Exception as error:
+            log.exception("Step failed unexpectedly", extra=delivery.run.log_context())
+            self._fail(delivery, _unexpected(delivery, error))
+        else:
+            self._conclude(delivery, verdict)
+
+    def _conclude(self, delivery: Delivery, verdict: Verdict) -> None:
+        if verdict.state is not StepState.WAITING:
+            self._leave(delivery, verdict.state)
+            return
+        interval_s = getattr(delivery.wiring.settings.run, self.interval)
+        self._send_again(delivery, 0.0 if verdict.at_once else interval_s, counts="looks")
+
+    def _try_again(self, delivery: Delivery, error: TransientError) -> NoReturn:
+        if isinstance(error, LedgerUnavailable):
+            raise error
+        run = delivery.run
+        attempts = run.steps.get(self.step).attempts or 1
+        if self.tries and attempts >= self.tries:
+            self._fail(delivery, error)
+        interval_s = getattr(delivery.wiring.settings.run, self.interval)
+        wait_s = interval_s * 2 ** min(attempts - 1, _MOST_DOUBLINGS)
+        log.warning("Step will be tried again: %s", error, extra=run.log_context())
+        self._send_again(delivery, error.retry_after_s or wait_s, counts="attempts")
+
+    def _send_again(self, delivery: Delivery, wait_s: float, *, counts: str) -> NoReturn:
+        """Publishes the next message, then moves the step's number on: never the other way round.
+
+        If this process dies in between, the next message and a copy of this one both come; the
+        ledger lets one of them go on.
+        """
+        visibility_s = delivery.wiring.settings.broker.visibility_timeout_s
+        longest_s = min(_LONGEST_WAIT_S, MAX_SHARE_OF_VISIBILITY * visibility_s)
+        countdown = min(wait_s, longest_s)
+        retry = self.retry(countdown=countdown, throw=False)
+        number = delivery.turn.number + 1
+        self._leave(delivery, StepState.WAITING, next_number=number, counts=counts, due_s=countdown)
+        raise retry
+
+    def _fail(self, delivery: Delivery, error: CurationError) -> NoReturn:
+        """Writes the outcome before the task fails: Celery's errback comes late, or never."""
+        failure = RunError(code=error.code, message=error.message, step=self.step)
+        delivery.wiring.ledger.runs.decide(delivery.run.run_id, Outcome.FAILED, failure)
+        level = logging.ERROR if isinstance(error, OperatorError) else logging.INFO
+        log.log(level, "Step failed: %s", error, extra=delivery.run.log_context())
+        self._leave(delivery, StepState.FAILED)
+        raise error
+
+    def _leave(
+        self,
+        delivery: Delivery,
+        state: StepState,
+        *,
+        next_number: int | None = None,
+        counts: str = "",
+        due_s: float = 0.0,
+    ) -> None:
+        steps = delivery.wiring.ledger.steps
+        if not steps.leave(
+            delivery.turn, state, next_number=next_number, counts=counts, due_s=due_s
+        ):
+            log.info("Step was taken over meanwhile", extra=delivery.run.log_context())
+
+
+def _unexpected(delivery: Delivery, error: Exception) -> CurationError:
+    # Only the type: the text of an unknown error may hold anything, a token too.
+    return CurationError(
+        f"{delivery.turn.step} failed unexpectedly with {type(error).__name__}. "
+        "The log of its Celery worker has the details; please report it.",
+        code="internal",
+    )
+
+
+def _deadly(delivery: Delivery, deaths: int) -> OperatorError:
+    return OperatorError(
+        f"{deaths} Celery workers died while they worked on {delivery.turn.step}. "
+        "See their logs; the usual reason is too little memory.",
+        code="worker:lost",
+    )
+
+
+def _send_engine_task(run_id: str) -> None:
+    current_app.send_task("engine.select_frames", args=(run_id,))

@@ -1,0 +1,73 @@
+"""Queue `compute`: starts the instance and gives it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery import shared_task
+
+from curation.errors import CurationError, TransientError
+from curation.states import RunState, StepName, StepState
+from curation.steps import finish, instance
+from curation.steps.verdict import SKIPPED, SUCCEEDED
+from workers.base import StepTask, wiring
+
+if TYPE_CHECKING:
+    from curation.steps.verdict import Verdict
+    from workers.base import Delivery
+
+
+@shared_task(
+    bind=True,
+    base=StepTask,
+    name="compute.start_instance",
+    step=StepName.START_INSTANCE,
+    implies=RunState.PREPARING,
+)
+def start_instance(self: StepTask, run_id: str) -> None:
+    """Starts the instance and launches its worker, one look per delivery.
+
+    Twice is safe: the lease is the run's own, and start and launch are claimed in the ledger.
+    """
+    self.perform(run_id, _start)
+
+
+@shared_task(
+    bind=True,
+    base=StepTask,
+    name="compute.release_instance",
+    step=StepName.RELEASE_INSTANCE,
+    after_outcome=True,
+)
+def release_instance(self: StepTask, run_id: str) -> None:
+    """Gives the instance back; the last one out stops it. Nothing while the run has no outcome.
+
+    Twice is safe: the ledger gives the stop to one holder, and an ended run is left alone.
+    """
+    if wiring().ledger.runs.has_outcome(run_id):
+        self.perform(run_id, _release)
+
+
+def _start(delivery: Delivery) -> Verdict:
+    machine = delivery.wiring.machine
+    if machine is None:
+        return SKIPPED
+    return instance.start_instance(delivery.run, machine, now=delivery.now)
+
+
+def _release(delivery: Delivery) -> Verdict:
+    run, runs, machine = delivery.run, delivery.wiring.ledger.runs, delivery.wiring.machine
+    if machine is None:
+        finish.end(run, runs, released=StepState.SKIPPED)
+        return SKIPPED
+    try:
+        verdict = finish.release_instance(run, machine, now=delivery.now)
+    except CurationError as error:
+        if not finish.is_patience_over(run, now=delivery.now):
+            # Whatever EC2 says, an instance that may run is worth another try.
+            raise TransientError(error.message, error.code) from error
+        finish.end_unstopped(run, runs, error)
+        return SUCCEEDED
+    if verdict is SUCCEEDED:
+        finish.end(run, runs, released=StepState.SUCCEEDED)
+    return verdict

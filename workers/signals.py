@@ -1,0 +1,25 @@
+"""Life cycle of a Celery worker process: refuse a start that cannot go well."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from celery.signals import celeryd_init
+
+from curation.errors import CurationError
+from curation.settings import Settings, check_waits
+
+if TYPE_CHECKING:
+    from celery.app.utils import Settings as Configuration
+
+
+@celeryd_init.connect
+def check_settings(conf: Configuration, **_: object) -> None:
+    """Ends the process with one sentence when a wait comes near the visibility timeout."""
+    limits = [conf.task_time_limit]
+    limits += [own["time_limit"] or 0.0 for own in conf.task_annotations.values()]
+    try:
+        check_waits(Settings.load(), limits)
+    except CurationError as error:
+        sys.exit(f"curation: {error}")
