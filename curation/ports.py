@@ -90,6 +90,10 @@ class Part:
     sha256: str
 
 
+# Code of the TransientError that says: this upload, or a part of it, is no longer there.
+UPLOAD_GONE = "upload:gone"
+
+
 class Uploads(Protocol):
     """Multipart uploads. Every method may be called again after a lost answer."""
 
@@ -107,6 +111,10 @@ class Uploads(Protocol):
 
     def abort(self, uri: str, upload_id: str) -> None:
         """Drops the upload and its parts. Succeeds if there is none."""
+        ...
+
+    def unfinished(self, uri: str) -> list[str]:
+        """Returns the ids of the object's open uploads; none if the server does not list them."""
         ...
 
 
