@@ -55,12 +55,12 @@ async def _serve(port: int, data: Path, instance_ids: list[str], delays: Delays)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     sockets = bind_sockets(port, _HOST)
-    url = f"http://{_HOST}:{sockets[0].getsockname()[1]}"
-    account = Account(data, instance_ids, delays, url)
+    address = f"{_HOST}:{sockets[0].getsockname()[1]}"
+    account = Account(data, instance_ids, delays, address)
     await account.open()
     server = HTTPServer(application(account))
     server.add_sockets(sockets)
-    sys.stdout.write(f"EC2 and SSM stand-in ready on {url}\n")
+    sys.stdout.write(f"EC2 and SSM stand-in ready on http://{address}\n")
     sys.stdout.flush()
     await ended.wait()
     server.stop()

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class Account:
     """Everything that the stand-in models, without the wire."""
 
-    def __init__(self, data: Path, instance_ids: Sequence[str], delays: Delays, url: str) -> None:
+    def __init__(
+        self, data: Path, instance_ids: Sequence[str], delays: Delays, address: str
+    ) -> None:
         self._store = Store(data)
         self._markers = {"SANDBOX_CLOUD": str(data)}
         self._delays = delays
@@ -43,7 +45,7 @@ class Account:
             instance.close(alive_at)
         self.ec2 = Ec2(self._instances)
         self.ssm = Ssm(
-            self._instances, delays=delays, folder=data, environment=_environment(data, url)
+            self._instances, delays=delays, folder=data, environment=_environment(data, address)
         )
         self.faults = Faults([*self.ec2.operations, *self.ssm.operations])
         self._hands: dict[str, Callable[[Instance], None]] = {
@@ -124,7 +126,7 @@ class Account:
         self._store.save({name: item.to_saved() for name, item in self._instances.items()})
 
 
-def _environment(data: Path, url: str) -> dict[str, str]:
+def _environment(data: Path, address: str) -> dict[str, str]:
     """Returns what every command finds: the stand-in's own environment and its `shutdown`."""
     for folder in ("bin", "tmp"):
         (data / folder).mkdir(exist_ok=True)
@@ -135,6 +137,6 @@ def _environment(data: Path, url: str) -> dict[str, str]:
         **os.environ,
         "PATH": f"{shutdown.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "SANDBOX_PYTHON": os.environ.get("SANDBOX_PYTHON", sys.executable),
-        "SANDBOX_URL": url,
+        "SANDBOX_ADDRESS": address,
         "TMPDIR": str(data / "tmp"),
     }

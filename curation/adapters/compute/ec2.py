@@ -1,0 +1,94 @@
+"""The instance by EC2: describe, start, stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+
+from curation.adapters.compute.aws import INTERNAL, Meaning, Service, client_config
+from curation.errors import OperatorError, TransientError
+from curation.ports import InstanceView
+from curation.states import InstanceState
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+# Start and stop are idempotent, so botocore may repeat what got no answer.
+_ATTEMPTS = 3
+_CAPACITY = Meaning(
+    TransientError,
+    "capacity",
+    "AWS has no instance of this type free in its zone; it is tried again. If this goes on, use "
+    "an instance of another type or in another zone (EC2_INSTANCE_ID).",
+)
+_STATE = Meaning(
+    TransientError,
+    "state",
+    "It is in the middle of a start or a stop; it is tried again when that is over.",
+)
+_QUOTA = Meaning(
+    OperatorError,
+    "quota",
+    "The account may not run more of this type. Raise the EC2 quota in Service Quotas, or stop "
+    "other instances.",
+)
+_NOT_FOUND = Meaning(
+    OperatorError, "not-found", "Check EC2_INSTANCE_ID, EC2_REGION and the account."
+)
+_MEANINGS = {
+    "IncorrectInstanceState": _STATE,
+    "IncorrectState": _STATE,
+    "InstanceLimitExceeded": _QUOTA,
+    "InsufficientCapacity": _CAPACITY,
+    "InsufficientHostCapacity": _CAPACITY,
+    "InsufficientInstanceCapacity": _CAPACITY,
+    "InternalError": INTERNAL,
+    "InvalidInstanceID.Malformed": _NOT_FOUND,
+    "InvalidInstanceID.NotFound": _NOT_FOUND,
+    "VcpuLimitExceeded": _QUOTA,
+}
+
+
+class Ec2Instances:
+    """EC2 in one region. Endpoint and credentials come from boto3's own variables."""
+
+    def __init__(self, *, region: str | None) -> None:
+        def connect() -> EC2Client:
+            config = client_config(attempts=_ATTEMPTS)
+            return boto3.Session().client("ec2", region_name=region, config=config)
+
+        self._ec2 = Service("ec2", region=region, meanings=_MEANINGS, connect=connect)
+
+    def describe(self, instance_id: str) -> InstanceView:
+        """Looks at the instance."""
+
+        def send(ec2: EC2Client) -> InstanceView:
+            answer = ec2.describe_instances(InstanceIds=[instance_id])
+            instance = answer["Reservations"][0]["Instances"][0]
+            return InstanceView(
+                instance_id=instance_id,
+                state=InstanceState(instance["State"]["Name"]),
+                launched_at=instance["LaunchTime"].timestamp(),
+                tags={tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])},
+            )
+
+        return self._ec2.call("DescribeInstances", instance_id, send)
+
+    def start(self, instance_id: str) -> InstanceState:
+        """Starts it and returns the state EC2 answers. Harmless when it runs."""
+
+        def send(ec2: EC2Client) -> InstanceState:
+            answer = ec2.start_instances(InstanceIds=[instance_id])
+            return InstanceState(answer["StartingInstances"][0]["CurrentState"]["Name"])
+
+        return self._ec2.call("StartInstances", instance_id, send)
+
+    def stop(self, instance_id: str) -> InstanceState:
+        """Stops it and returns the state EC2 answers. Harmless when it is stopped."""
+
+        def send(ec2: EC2Client) -> InstanceState:
+            answer = ec2.stop_instances(InstanceIds=[instance_id])
+            return InstanceState(answer["StoppingInstances"][0]["CurrentState"]["Name"])
+
+        return self._ec2.call("StopInstances", instance_id, send)

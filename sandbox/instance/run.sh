@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Starts the engine's Celery worker on the sandbox's instance, and again whenever it dies.
+# As on a real instance: one per boot, however often it is launched, and gone when the boot ends.
+# Needs flock(1) of util-linux, so Linux.
+set -euo pipefail
+
+# The lock belongs to whoever has the file open, the Celery worker included: should this script
+# alone be killed, its worker still counts.
+exec 9>"${TMPDIR:-/tmp}/engine-worker.${SANDBOX_INSTANCE_ID:-local}.lock"
+if ! flock --nonblock 9; then
+  echo "The engine's Celery worker runs already."
+  exit 0
+fi
+
+worker=""
+end() {
+  trap - TERM INT
+  if [ -n "$worker" ]; then
+    kill "$worker" 2>/dev/null || true
+    wait "$worker" || true
+  fi
+  exit 0
+}
+trap end TERM INT
+
+while true; do
+  "${SANDBOX_PYTHON:-python3}" -m celery -A pipeline worker -Q engine \
+    --hostname "engine@${SANDBOX_INSTANCE_ID:-local}" --concurrency 1 --loglevel INFO &
+  worker=$!
+  status=0
+  wait "$worker" || status=$?
+  echo "The engine's Celery worker ended with exit code $status. It is started again."
+  sleep 1
+done
