@@ -7,6 +7,8 @@ import http.client
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox.processes import HOST
 
@@ -28,7 +30,9 @@ def http_answers(port: int, path: str, *, status: int) -> bool:
 
 def broker_answers(url: str) -> bool:
     """Tells whether the broker at a Redis URL answers and has loaded its data."""
-    with redis.Redis.from_url(url, socket_timeout=PATIENCE_S) as client:
+    # Without the client's own retries, which would take seconds.
+    once = Retry(NoBackoff(), retries=0)
+    with redis.Redis.from_url(url, socket_timeout=PATIENCE_S, retry=once) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

@@ -22,7 +22,7 @@ def s3(
     Args:
         folder: Its data folder; what is in it from an earlier time is served.
         port: Where it listens.
-        key_id: Id of the one access key; rclone wants 16 characters or more.
+        key_id: Id of the one access key.
         secret: The secret of that key.
         buckets: Names of the buckets to have.
         log: Its log file.
