@@ -36,10 +36,16 @@ class LedgerUnavailable(TransientError):  # noqa: N818  # what is the case, not 
 
 
 class Store:
-    """Typed access to the ledger's Redis. Values are strings; times are seconds since the epoch."""
+    """Typed access to the ledger's Redis. Values are strings; times are seconds since the epoch.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: A client that decodes responses.
+        clock: The time that everything is compared with; None for the server's own.
+    """
+
+    def __init__(self, redis: Redis, *, clock: Callable[[], float] | None = None) -> None:
         self._redis = redis
+        self._clock = clock
 
     @classmethod
     def connect(cls, url: str) -> Store:
@@ -60,7 +66,9 @@ class Store:
         return cls(client)
 
     def now(self) -> float:
-        """Returns the server's time: one clock for all machines."""
+        """Returns the time: by default the server's, which is one clock for all machines."""
+        if self._clock:
+            return self._clock()
         seconds, microseconds = self._call(self._redis.time)
         return float(seconds) + float(microseconds) / 1e6
 
