@@ -22,11 +22,11 @@ from curation.states import Backend, Outcome, RunState, StepName, StepState
 # Two hex digits a byte; the time in front makes ids sort by age.
 _RUN_ID_RANDOM_BYTES = 5
 RUN_ID_PATTERN = r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{10}$"
-_BUCKET_URI = re.compile(r"^s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>.*))?$")
+_BUCKET_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
 def _bucket_uri(value: str) -> str:
-    if not _BUCKET_URI.match(value):
+    if not _BUCKET_URI.fullmatch(value):
         raise ValueError("expected s3://bucket/prefix/")
     return value if value.endswith("/") else f"{value}/"
 
@@ -55,9 +55,12 @@ def _to_rfc3339(value: float | None) -> str | None:
 
 
 def _from_rfc3339(value: Any) -> Any:  # noqa: ANN401  # pydantic hands over what it was given
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).timestamp()
-    return value
+    if not isinstance(value, str):
+        return value
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("expected a time with its zone, e.g. 2026-11-22T09:30:15Z")
+    return time.timestamp()
 
 
 # Seconds since the epoch inside, RFC 3339 UTC with `Z` in JSON.

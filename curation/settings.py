@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from dotenv import find_dotenv, load_dotenv
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 G = TypeVar("G", bound=BaseSettings)
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
@@ -54,6 +55,11 @@ class BrokerSettings(BaseSettings):
     def _scheme(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("expected redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(value.get_secret_value()).port
+        except ValueError:
+            # Whoever parses it later would print a password with a slash in it as the port.
+            raise ValueError("no port after the host; is the password percent-encoded?") from None
         return value
 
 
@@ -283,7 +289,8 @@ def _explain(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
         return f"{name} is not set ({meaning}). Set it in the environment or in .env."
     secret = get_type_hints(group).get(str(details["loc"][0])) in (SecretStr, SecretStr | None)
     found = "its value" if secret else repr(details.get("input"))
-    return f"{name}: {found} is not usable: {details['msg']} ({meaning})."
+    fault = str(details["msg"]).removeprefix("Value error, ")
+    return f"{name}: {found} is not usable: {fault} ({meaning})."
 
 
 def _split_commas(value: object) -> object:
