@@ -225,8 +225,12 @@ class Shell(Protocol):
         """Whether the SSM agent is `Online` and has pinged after `since` (the boot's time)."""
         ...
 
-    def launch(self, instance_id: str) -> str:
+    def launch(self, instance_id: str, *, boot: float) -> str:
         """Sends the launch of the worker's script, detached, and returns the command id."""
+        ...
+
+    def find_launch(self, instance_id: str, *, boot: float) -> str | None:
+        """Returns the id of a launch that was sent in this boot, or None."""
         ...
 
     def invocation(self, instance_id: str, command_id: str) -> Invocation | None:

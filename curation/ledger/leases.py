@@ -149,7 +149,8 @@ class LeaseLedger:
 
         Returns:
             `("send", "")` if the caller must send it, `("sent", command_id)` if it was sent,
-            `("busy", "")` if somebody is sending it right now.
+            `("busy", "")` if somebody is sending it right now, `("unsure", "")` if somebody has
+            sent it in this boot, or has not: the caller must find out, and send it if need be.
         """
         answer: list[str] = self._store.script(
             "claim_launch",
@@ -168,6 +169,10 @@ class LeaseLedger:
     def forget_start(self, instance_id: str) -> None:
         """Lets StartInstances be sent again, because EC2 has refused it."""
         self._store.drop_fields(keys.instance_key(instance_id), "started_at")
+
+    def doubt_launch(self, instance_id: str) -> None:
+        """Lets the next caller find out whether the launch was sent, because its answer is lost."""
+        self._store.drop_fields(keys.instance_key(instance_id), "launching_until")
 
     def forget_launch(self, instance_id: str) -> None:
         """Lets the launch be sent again in this boot, because the last one has failed."""

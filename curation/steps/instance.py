@@ -119,13 +119,23 @@ def _check_agent_patience(run: Run, machine: Machine, now: float) -> None:
 
 def _launch(machine: Machine, *, boot: float, now: float) -> Verdict:
     answer, command_id = machine.leases.claim_launch(machine.instance_id, boot)
-    if answer == "send":
-        sent = machine.shell.launch(machine.instance_id)
-        machine.leases.record_launch(machine.instance_id, sent)
-        return LOOK_AGAIN
-    if answer == "busy":
-        return LOOK_AGAIN
-    return _check_launch(machine, command_id, now)
+    if answer == "sent":
+        return _check_launch(machine, command_id, now)
+    if answer != "busy":
+        machine.leases.record_launch(
+            machine.instance_id, _send_launch(machine, boot, unsure=answer == "unsure")
+        )
+    return LOOK_AGAIN
+
+
+def _send_launch(machine: Machine, boot: float, *, unsure: bool) -> str:
+    """Sends the launch, or finds the one whose answer was lost."""
+    try:
+        found = machine.shell.find_launch(machine.instance_id, boot=boot) if unsure else None
+        return found or machine.shell.launch(machine.instance_id, boot=boot)
+    except CurationError:
+        machine.leases.doubt_launch(machine.instance_id)
+        raise
 
 
 def _check_launch(machine: Machine, command_id: str, now: float) -> Verdict:

@@ -99,26 +99,43 @@ class SsmShell:
                 Filters=[{"Key": "InstanceIds", "Values": [instance_id]}]
             )
             return any(
-                agent["PingStatus"] == "Online" and agent["LastPingDateTime"].timestamp() > since
+                agent["PingStatus"] == "Online" and agent["LastPingDateTime"].timestamp() >= since
                 for agent in answer["InstanceInformationList"]
             )
 
         return self._looks.call("DescribeInstanceInformation", instance_id, send)
 
-    def launch(self, instance_id: str) -> str:
-        """Sends the launch of the worker's script, detached, and returns the command id."""
+    def launch(self, instance_id: str, *, boot: float) -> str:
+        """Sends the launch of the worker's script, detached, and returns the command id.
+
+        The boot is in the command's comment, so that `find_launch` can tell its launches.
+        """
 
         def send(ssm: SSMClient) -> str:
             answer = ssm.send_command(
                 InstanceIds=[instance_id],
                 DocumentName=self._document,
-                Comment="Launch of the selection worker",
+                Comment=_comment(boot),
                 TimeoutSeconds=_DELIVERY_TIMEOUT_S,
                 **self._parameters(),
             )
             return answer["Command"]["CommandId"]
 
         return self._sends.call("SendCommand", instance_id, send)
+
+    def find_launch(self, instance_id: str, *, boot: float) -> str | None:
+        """Returns the id of a launch that was sent in this boot, or None."""
+
+        def send(ssm: SSMClient) -> str | None:
+            answer = ssm.list_command_invocations(InstanceId=instance_id)
+            launches = (
+                invocation["CommandId"]
+                for invocation in answer["CommandInvocations"]
+                if invocation.get("Comment") == _comment(boot)
+            )
+            return next(launches, None)
+
+        return self._looks.call("ListCommandInvocations", instance_id, send)
 
     def invocation(self, instance_id: str, command_id: str) -> Invocation | None:
         """Looks at the command; None while SSM does not know it yet."""
@@ -155,6 +172,10 @@ class SsmShell:
         commands = _launch_commands(self._script_path)
         timeout = [str(_EXECUTION_TIMEOUT_S)]
         return {"Parameters": {"commands": commands, "executionTimeout": timeout}}
+
+
+def _comment(boot: float) -> str:
+    return f"Launch of the selection worker, boot {boot:.3f}"
 
 
 def _launch_commands(script_path: str) -> list[str]:

@@ -1,5 +1,5 @@
 -- Lets one run send the launch command, once per boot.
--- Answers: send | sent, command id | busy
+-- Answers: send | sent, command id | busy | unsure (it was sent, and the answer got lost)
 -- KEYS: instance
 -- ARGV: now, boot, hold in seconds
 local same = redis.call('HGET', KEYS[1], 'boot') == ARGV[2]
@@ -9,4 +9,4 @@ local until_ = tonumber(redis.call('HGET', KEYS[1], 'launching_until') or '0')
 if same and until_ > tonumber(ARGV[1]) then return {'busy'} end
 redis.call('HDEL', KEYS[1], 'command_id')
 redis.call('HSET', KEYS[1], 'boot', ARGV[2], 'launching_until', ARGV[1] + ARGV[3])
-return {'send'}
+return {same and 'unsure' or 'send'}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.ledger.leases import START_LAG_S, STOP_HOLD_S, Lease, Release
+from curation.ledger.leases import LAUNCH_HOLD_S, START_LAG_S, STOP_HOLD_S, Lease, Release
 from curation.states import InstanceState, Outcome
 from tests.support.requests import new_run
 
@@ -124,6 +124,16 @@ def test_claim_launch__once_per_boot(ledger: Ledger) -> None:
     ledger.leases.record_launch(BOX, "command-2")
     ledger.leases.forget_launch(BOX)
     assert ledger.leases.claim_launch(BOX, 2.5) == ("send", "")
+
+
+def test_claim_launch__unsure_after_a_lost_answer(ledger: Ledger, clock: Clock) -> None:
+    """Who comes after a sender that got no answer, or died, is told to find out first."""
+    ledger.leases.claim_launch(BOX, 1.5)
+    ledger.leases.doubt_launch(BOX)
+    assert ledger.leases.claim_launch(BOX, 1.5) == ("unsure", "")
+    assert ledger.leases.claim_launch(BOX, 1.5) == ("busy", "")
+    clock.forward(LAUNCH_HOLD_S + 1)
+    assert ledger.leases.claim_launch(BOX, 1.5) == ("unsure", "")
 
 
 def test_observe__billed_seconds_are_shared_equally(ledger: Ledger, clock: Clock) -> None:
