@@ -10,12 +10,16 @@ import pytest
 from moto.server import ThreadedMotoServer
 from redis import Redis
 
+from tests.support.cloud import cloud_server
 from tests.support.servers import rclone_server, s3_environment, valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from types_boto3_s3 import S3Client
+
+    from tests.support.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +75,12 @@ def bucket(s3_client: S3Client) -> str:
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3_client.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """EC2 and SSM of this test alone, both instances stopped; boto3's variables point to it."""
+    with cloud_server(tmp_path / "cloud") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
