@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sandbox.environment import INSTANCE_ID, ROOT
+from sandbox.launch import Part
 from sandbox.processes import HOST, Process
 from sandbox.readiness import broker_answers, http_answers, worker_answers
 from sandbox.s3 import s3
 from sandbox.valkey import valkey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 SERVERS = ("valkey", "s3", "cloud", "flower")
 CONTROL_QUEUES = "ingest,compute,selection,reaper,reports"
 CONTROL_WORKER = "control@sandbox"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A process, and the question that tells whether it is ready."""
-
-    process: Process
-    is_ready: Callable[[], bool]
 
 
 class Cast:
@@ -93,6 +85,8 @@ class Cast:
             *("control", "celery", "-A", "pipeline", "worker", "-Q", CONTROL_QUEUES, "-c", "2"),
             # There is nobody to greet, which would take a second.
             *("-n", CONTROL_WORKER, "-l", "INFO", "--without-mingle", "--without-gossip"),
+            # It ends its running tasks first; those of a killed worker come back much later.
+            grace_s=20.0,
         )
         return Part(process, lambda: worker_answers(self._url, CONTROL_WORKER))
 
@@ -113,10 +107,11 @@ class Cast:
         )
         return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
 
-    def _python(self, name: str, module: str, *arguments: str) -> Process:
+    def _python(self, name: str, *arguments: str, grace_s: float = 5.0) -> Process:
         return Process(
             name=name,
-            command=[sys.executable, "-m", module, *arguments],
+            command=[sys.executable, "-m", *arguments],
             folder=str(self._data / "temporary"),
             log=str(self.log(name)),
+            grace_s=grace_s,
         )

@@ -43,6 +43,7 @@ class Process:
         folder: Its working directory.
         log: File to which its output is appended.
         environment: Variables it has on top of those of all processes.
+        grace_s: Seconds that it has to end by itself before it is killed.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Process:
     folder: str
     log: str
     environment: dict[str, str] = field(default_factory=dict)
+    grace_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -87,27 +89,23 @@ class Supervisor:
             SandboxError: If another supervisor runs on this folder.
         """
         options = ["--remove", str(remove)] if remove else []
-        self._process = self._launch(environment, options)
-
-    def start_detached(self, environment: Mapping[str, str], processes: list[Process]) -> None:
-        """Starts a supervisor that goes on when this process ends, until somebody calls `stop`."""
-        launched = self._launch(environment, ["--detached"])
-        lines = b"".join(_line(process) for process in processes)
-        assert launched.stdin is not None
-        launched.stdin.write(lines)
-        launched.stdin.close()
-        # It is nobody's child from here on: not to be waited for.
-        launched.returncode = 0
+        with self._lock() as lock, self._log.open("ab") as log:
+            self._status_file.unlink(missing_ok=True)
+            self._process = subprocess.Popen(  # noqa: S603  # our own program
+                [sys.executable, "-m", "sandbox.supervise", str(self._status_file), *options],
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for us; the supervisor then ends the processes in their order.
+                start_new_session=True,
+                # The lock lives as long as the supervisor, even if we are killed.
+                pass_fds=[lock],
+            )
 
     def add(self, process: Process) -> None:
         """Starts a process and keeps it running."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(_line(process))
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise SandboxError(self._obituary()) from None
+        self._send(asdict(process))
 
     def check(self) -> None:
         """Raises SandboxError if the supervisor has ended without being told to."""
@@ -130,11 +128,20 @@ class Supervisor:
             return {}
         return {name: Status(**status) for name, status in report["processes"].items()}
 
+    def leave(self) -> None:
+        """Lets the supervisor go on when this process ends, until somebody calls `stop`."""
+        self._send(None)
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        # Nobody waits for it any more.
+        self._process.returncode = 0
+        self._process = None
+
     def stop(self) -> None:
         """Ends all processes, the last one first, and returns when they are gone."""
         if self._process is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.communicate()
+            self._process.communicate()
             return
         while self.running():
             # A supervisor that has just started may not have written its status yet.
@@ -142,22 +149,14 @@ class Supervisor:
                 os.kill(json.loads(self._status_file.read_text())["pid"], signal.SIGTERM)
             time.sleep(LOOK_S)
 
-    def _launch(
-        self, environment: Mapping[str, str], options: list[str]
-    ) -> subprocess.Popen[bytes]:
-        with self._lock() as lock, self._log.open("ab") as log:
-            self._status_file.unlink(missing_ok=True)
-            return subprocess.Popen(  # noqa: S603  # our own program
-                [sys.executable, "-m", "sandbox.supervise", str(self._status_file), *options],
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C is for us; the supervisor then ends the processes in their order.
-                start_new_session=True,
-                # The lock lives as long as the supervisor, even if we are killed.
-                pass_fds=[lock],
-            )
+    def _send(self, message: object) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise SandboxError(self._obituary()) from None
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[int]:
@@ -200,7 +199,3 @@ def tail(log: Path) -> str:
     except FileNotFoundError:
         lines = []
     return "\n".join(lines[-N_LOG_LINES:]) or "(nothing in its log)"
-
-
-def _line(process: Process) -> bytes:
-    return json.dumps(asdict(process)).encode() + b"\n"

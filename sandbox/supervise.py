@@ -1,8 +1,8 @@
 """Keeps processes running until its parent is gone: `python -m sandbox.supervise STATUS_FILE`.
 
 Each line of standard input is one process to start, a `Process` as JSON. Whoever dies is started
-again. The end of input, which also comes when the parent is killed, or SIGTERM ends them all, the
-last one first, and whatever they left behind.
+again. The end of input, which also comes when the parent is killed, ends them all, the last one
+first, and whatever they left behind. After a line `null` only SIGTERM does.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 # Who ran this long is started again at once, as if it were the first time.
 STEADY_S = 10.0
-# A Celery worker ends its running tasks first; after this time its tasks are left to redelivery.
-GRACE_S = 5.0
 # The exit code that shells give for a program that cannot be started.
 NOT_STARTED = 127
 # From linux/prctl.h.
@@ -45,7 +43,6 @@ def main() -> None:
     """Starts what standard input names and looks after it."""
     parser = argparse.ArgumentParser(prog="sandbox.supervise")
     parser.add_argument("status_file", type=Path)
-    parser.add_argument("--detached", action="store_true", help="outlive the parent")
     parser.add_argument("--remove", type=Path, help="folder to remove at the end")
     options = parser.parse_args()
     ended: list[int] = []
@@ -54,9 +51,12 @@ def main() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     supervisor = _Supervisor(options.status_file)
     lines = _Lines()
-    while not ended and (options.detached or not lines.at_end):
-        for line in lines.wait(LOOK_S):
-            supervisor.start(Process(**json.loads(line)))
+    detached = False
+    while not ended and (detached or not lines.at_end):
+        for message in map(json.loads, lines.wait(LOOK_S)):
+            detached = message is None
+            if message:
+                supervisor.start(Process(**message))
         supervisor.look()
     supervisor.stop()
     if options.remove:
@@ -121,7 +121,7 @@ class _Supervisor:
         """Ends all, the last one first: whoever uses a server ends before it."""
         for child in reversed(self._children):
             if child.running:
-                self._end(child.running)
+                self._end(child.running, child.process.grace_s)
         # Those that left their group, and orphans.
         while survivors := psutil.Process().children(recursive=True):
             for survivor in survivors:
@@ -167,10 +167,10 @@ class _Supervisor:
         child.at = time.monotonic() + child.delay_s
         child.delay_s = min(2 * child.delay_s, LONGEST_DELAY_S)
 
-    def _end(self, running: subprocess.Popen[bytes]) -> None:
+    def _end(self, running: subprocess.Popen[bytes], grace_s: float) -> None:
         # To the leader alone: a signal to its pool would break off tasks it is waiting for.
         running.terminate()
-        until = time.monotonic() + GRACE_S
+        until = time.monotonic() + grace_s
         while running.returncode is None and time.monotonic() < until:
             time.sleep(0.01)
             _reap(self._children)

@@ -17,16 +17,13 @@ from urllib.parse import urlsplit
 
 from sandbox.cast import SERVERS, Cast
 from sandbox.environment import clean_environment, sandbox_settings, write_door
-from sandbox.processes import HOST, SandboxError, Status, Supervisor, free_port, tail
+from sandbox.launch import launch
+from sandbox.processes import HOST, SandboxError, Status, Supervisor, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    from sandbox.cast import Part
-
-# Far more than the few seconds that it takes on 2 cores, because others may be at work there.
-START_LIMIT_S = 90.0
 LOOK_S = 0.05
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -119,7 +116,7 @@ class World:
             self._supervisor.check()
             now = self.processes
             for name, status in now.items():
-                if on_restart and status.restarts > before[name].restarts:
+                if on_restart and status.restarts > before.get(name, status).restarts:
                     on_restart(name, status)
             before = now
 
@@ -129,29 +126,9 @@ class World:
             (self.data / folder).mkdir(exist_ok=True)
         write_door(self.door, self.environment)
         # The broker is up in no time, and whoever finds none waits seconds before the next try.
-        self._launch(self._cast.broker())
-        self._launch(self._cast.aws() + (self._cast.celery() if self._celery else []))
-
-    def _launch(self, parts: Sequence[Part]) -> None:
-        """Starts processes at the same time and returns when all are ready."""
-        for part in parts:
-            self._supervisor.add(part.process)
-        pending, until = list(parts), time.monotonic() + START_LIMIT_S
-        while pending:
-            time.sleep(LOOK_S)
-            self._supervisor.check()
-            for name, status in self.processes.items():
-                if status.exit_code is not None:
-                    raise self._failure(name, f"ended with exit code {status.exit_code}")
-            pending = [part for part in pending if not part.is_ready()]
-            if time.monotonic() > until:
-                name = pending[0].process.name
-                raise self._failure(name, f"was not ready in {START_LIMIT_S:g} s")
-
-    def _failure(self, name: str, event: str) -> SandboxError:
-        log = self.log(name)
-        message = f"The sandbox did not start, because {name} {event} ({log}):\n{tail(log)}"
-        return SandboxError(message)
+        launch(self._supervisor, self._cast.broker())
+        celery = self._cast.celery() if self._celery else []
+        launch(self._supervisor, [*self._cast.aws(), *celery])
 
     def _make_links(self) -> dict[str, str]:
         flower = f"{self.environment['FLOWER_BASIC_AUTH']}@{HOST}:{self.ports['flower']}"

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
-from sandbox.readiness import broker_answers
+from sandbox.readiness import broker_answers, http_answers
 from sandbox.world import World
 from tests.support.waiting import wait_until
 from tests.support.worlds import redis_of, s3_of
@@ -67,6 +67,7 @@ def test_s3__comes_back_with_its_objects(world: World) -> None:
 
     kill(world, "s3")
 
+    wait_until(lambda: http_answers(world.ports["s3"], "/", status=400))
     head = s3.head_object(Bucket="input", Key="videos/kept.mp4")
     assert (head["ContentLength"], head["ContentType"]) == (4, "video/mp4")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -134,7 +135,8 @@ def test_stop__ends_the_last_one_first(supervisor: Supervisor, tmp_path: Path) -
 
 def test_stop__kills_who_ignores_it(supervisor: Supervisor, tmp_path: Path) -> None:
     """A process that ignores SIGTERM is killed in the end."""
-    supervisor.add(shell("deaf", tmp_path, "trap '' TERM; touch ready; while :; do sleep 1; done"))
+    script = "trap '' TERM; touch ready; while :; do sleep 1; done"
+    supervisor.add(replace(shell("deaf", tmp_path, script), grace_s=0.3))
     wait_until((tmp_path / "ready").exists)
     pid = status_of(supervisor, "deaf").pid
 
@@ -164,14 +166,13 @@ import os, sys, time
 from pathlib import Path
 from sandbox.processes import Process, Supervisor
 folder = Path(sys.argv[1])
+(folder / "removed").mkdir()
 supervisor = Supervisor(folder)
-process = Process("sleeper", ["sleep", "60"], str(folder), str(folder / "log"))
+supervisor.start(os.environ, remove=folder / "removed")
+supervisor.add(Process("sleeper", ["sleep", "60"], str(folder), str(folder / "log")))
 if sys.argv[2] == "detached":
-    supervisor.start_detached(os.environ, [process])
+    supervisor.leave()
 else:
-    (folder / "removed").mkdir()
-    supervisor.start(os.environ, remove=folder / "removed")
-    supervisor.add(process)
     time.sleep(60)
 """
 
@@ -190,8 +191,8 @@ def test_start__ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert not (tmp_path / "removed").exists()
 
 
-def test_start_detached__outlives_its_parent(tmp_path: Path) -> None:
-    """A detached supervisor goes on by itself, and another process can end it."""
+def test_leave__outlives_its_parent(tmp_path: Path) -> None:
+    """A supervisor that was left goes on by itself, and another process can end it."""
     subprocess.run([sys.executable, "-c", PARENT, str(tmp_path), "detached"], check=True)
     supervisor = Supervisor(tmp_path)
     pid = status_of(supervisor, "sleeper").pid

@@ -167,7 +167,7 @@ def test_world__names_who_did_not_start(tmp_path: Path) -> None:
     with pytest.raises(SandboxError) as error, World(tmp_path / "data", celery=False):
         pass
 
-    assert "did not start, because valkey ended with exit code 1" in str(error.value)
+    assert "valkey ended with exit code 1" in str(error.value)
     assert "FATAL AOF MANIFEST FILE ERROR" in str(error.value)
     assert json.loads((tmp_path / "data" / "processes.json").read_text())["processes"] == {}
 
