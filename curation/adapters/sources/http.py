@@ -1,0 +1,183 @@
+"""Video source `https://…`: one link, followed by hand and read as it is on the wire."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from curation.adapters.sources import answers
+from curation.adapters.sources.guard import LinkGuard, PinnedAdapter
+from curation.errors import RequestError
+from curation.links import public_url
+from curation.ports import SourceVideo
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+MAX_REDIRECTS = 5
+# So often is one reading of a video taken up again where the connection was cut.
+MAX_CONNECTIONS = 6
+_CHUNK_BYTES = 256 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# `identity`, because a compressed body may be a thousand times larger when unpacked.
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-curation"}
+
+
+class HttpFiles:
+    """Reads video files behind links.
+
+    Args:
+        max_bytes: Largest video taken, in bytes.
+        allowed_hosts: `host` or `host:port` of hosts that may be http and may be private.
+        connect_timeout_s: Seconds to wait for a connection.
+        read_timeout_s: Seconds to wait for the next byte.
+        total_timeout_s: Seconds that one reading may take, however often it is taken up again.
+        ca_bundle: File with the certificates to trust instead of the usual ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        allowed_hosts: Iterable[str] = (),
+        connect_timeout_s: float = 10.0,
+        read_timeout_s: float = 30.0,
+        total_timeout_s: float = 600.0,
+        ca_bundle: str | None = None,
+    ) -> None:
+        self._guard = LinkGuard(allowed_hosts)
+        self._max_bytes = max_bytes
+        self._timeouts_s = (connect_timeout_s, read_timeout_s)
+        self._total_timeout_s = total_timeout_s
+        self._verify = ca_bundle or True
+
+    def look(self, url: str) -> SourceVideo:
+        """Asks for the first byte, which shows what the file is and whether ranges work.
+
+        Raises:
+            RequestError: If the link leads nowhere it may, or to what is no video.
+            TransientError: If the host cannot be reached or is busy.
+        """
+        # Not HEAD: many hosts refuse it, and signed links are often valid for GET alone.
+        with self._get(url, {"Range": "bytes=0-0"}) as response:
+            place = public_url(url)
+            answers.check_status(response, place)
+            size_bytes = answers.total_bytes(response)
+            answers.check_size(size_bytes, self._max_bytes, place)
+            answers.check_kind(response, place)
+            validator = answers.validator(response)
+            is_part = response.status_code == requests.codes.partial_content
+            return SourceVideo(
+                url=url,
+                public_url=place,
+                name=_name(url, response.url),
+                size_bytes=size_bytes,
+                content_type=answers.content_type(response),
+                validator=validator,
+                resumable=is_part and size_bytes is not None and validator is not None,
+            )
+
+    @contextmanager
+    def open(self, video: SourceVideo, *, offset: int) -> Iterator[Iterator[bytes]]:
+        """Opens the file from `offset`, as chunks of up to 256 KiB.
+
+        Raises:
+            RequestError: If it is gone, is no video, is too large or has changed.
+            TransientError: If the connection fails, or was cut again and again.
+        """
+        with closing(self._chunks(video, offset)) as chunks:
+            yield chunks
+
+    def _chunks(self, video: SourceVideo, offset: int) -> Generator[bytes]:
+        give_up_at = time.monotonic() + self._total_timeout_s
+        position, reason = offset, ""
+        for _ in range(MAX_CONNECTIONS):
+            begun_at = position
+            try:
+                for data in self._one_connection(video, position):
+                    position += len(data)
+                    answers.check_position(position, video, self._max_bytes)
+                    yield data
+                    if time.monotonic() > give_up_at:
+                        raise answers.cut(video, position, "the total time-out is over")
+            except HTTPError as error:
+                reason = answers.reason(error)
+            else:
+                answers.check_size(position, self._max_bytes, video.public_url)
+                if position == (video.size_bytes or position):
+                    return
+                reason = "the body ended early"
+            if not video.resumable or position == begun_at:
+                break
+        raise answers.cut(video, position, reason)
+
+    def _one_connection(self, video: SourceVideo, offset: int) -> Iterator[bytes]:
+        with self._get(video.url, answers.range_headers(video, offset)) as response:
+            answers.check_status(response, video.public_url)
+            answers.check_same(response, video, offset=offset)
+            answers.check_kind(response, video.public_url)
+            # What is on the wire, undecoded. `read1` returns what has come instead of waiting for
+            # a full chunk, so that a body that drips is seen to take too long.
+            while data := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+                yield data
+
+    @contextmanager
+    def _get(self, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """Follows redirects by hand, each hop checked; yields the answer that is none."""
+        hop = url
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._ask(hop, headers)
+            with closing(response), closing(response.connection):
+                if response.status_code not in _REDIRECTS:
+                    yield response
+                    return
+                hop = urljoin(hop, response.headers.get("Location", ""))
+        raise RequestError(
+            f"{public_url(url)} redirects more than {MAX_REDIRECTS} times. Use the link that it "
+            "ends at.",
+            code="source:redirects",
+        )
+
+    def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Sends one request to the first checked address that answers."""
+        request = answers.prepare(url, {**_HEADERS, **headers})
+        last: Exception | None = None
+        for address in self._guard.addresses(str(request.url)):
+            try:
+                return PinnedAdapter(address).send(
+                    request, stream=True, timeout=self._timeouts_s, verify=self._verify
+                )
+            except requests.RequestException as error:
+                last = error
+        raise answers.unreachable(url, last)
+
+
+class HttpSource:
+    """A link as a video source: one video, the same for every run that names it."""
+
+    exclusive = False
+
+    def __init__(self, url: str, files: HttpFiles) -> None:
+        self._url = url
+        self._files = files
+
+    def candidates(self) -> Iterator[SourceVideo]:
+        """Yields the video behind the link."""
+        yield self._files.look(self._url)
+
+    def open(self, video: SourceVideo, *, offset: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Opens the video's bytes from `offset`."""
+        return self._files.open(video, offset=offset)
+
+
+def _name(*urls: str) -> str:
+    """Returns the first last path segment that has an extension, else the first one's."""
+    names = [posixpath.basename(unquote(urlsplit(url).path)) for url in urls]
+    return next((name for name in names if posixpath.splitext(name)[1]), names[0])

@@ -1,0 +1,227 @@
+"""What object storage promises, on two independent S3 servers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from curation.adapters.storage.s3 import S3Storage
+from curation.errors import OperatorError, RequestError, TransientError
+from curation.ports import UPLOAD_GONE, ObjectInfo, Part
+from tests.support.servers import s3_environment
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+BYTES = random.Random(0).randbytes(9_000_000)
+# Every part but the last has at least 5 MiB.
+FIRST, LAST = BYTES[: 5 * 1024 * 1024], BYTES[5 * 1024 * 1024 :]
+
+
+@pytest.fixture(params=["moto", "rclone"])
+def s3_endpoint(request: pytest.FixtureRequest) -> str:
+    """Each test runs on both servers."""
+    endpoint: str = request.getfixturevalue(f"{request.param}_endpoint")
+    return endpoint
+
+
+@pytest.fixture
+def storage(s3_client: S3Client) -> S3Storage:
+    """The adapter; boto3's variables already lead to the server."""
+    assert s3_client.meta.endpoint_url == os.environ["AWS_ENDPOINT_URL_S3"]
+    return S3Storage()
+
+
+@pytest.fixture
+def uri(bucket: str) -> str:
+    """Where the test's object goes."""
+    return f"s3://{bucket}/videos/run-1/clip.mp4"
+
+
+def upload(storage: S3Storage, uri: str) -> tuple[str, list[Part]]:
+    """Begins an upload and puts both parts."""
+    upload_id = storage.begin(uri, content_type="video/mp4")
+    parts = [
+        storage.put_part(uri, upload_id, number=1, data=FIRST),
+        storage.put_part(uri, upload_id, number=2, data=LAST),
+    ]
+    return upload_id, parts
+
+
+def test_multipart__makes_the_object(storage: S3Storage, uri: str) -> None:
+    """The parts in order are the object, with the type that was said."""
+    upload_id, parts = upload(storage, uri)
+
+    storage.complete(uri, upload_id, parts)
+
+    assert storage.head(uri) == ObjectInfo(uri, len(BYTES), "video/mp4")
+    with storage.read(uri) as chunks:
+        assert b"".join(chunks) == BYTES
+    assert storage.unfinished(uri) == []
+
+
+def test_put_part__describes_the_part(storage: S3Storage, uri: str) -> None:
+    """A part is known by number, length and SHA-256."""
+    _, [first, last] = upload(storage, uri)
+
+    assert (first.number, first.size_bytes) == (1, len(FIRST))
+    assert first.sha256 == hashlib.sha256(FIRST).hexdigest()
+    assert (last.number, last.size_bytes) == (2, len(LAST))
+
+
+def test_put_part__again__replaces_the_part(storage: S3Storage, uri: str) -> None:
+    """A part whose answer was lost is simply put again."""
+    upload_id, [_, last] = upload(storage, uri)
+
+    first = storage.put_part(uri, upload_id, number=1, data=FIRST)
+    storage.complete(uri, upload_id, [first, last])
+
+    with storage.read(uri) as chunks:
+        assert b"".join(chunks) == BYTES
+
+
+def test_complete__again__succeeds(storage: S3Storage, uri: str) -> None:
+    """A completion whose answer was lost may be asked for again."""
+    upload_id, parts = upload(storage, uri)
+    storage.complete(uri, upload_id, parts)
+
+    storage.complete(uri, upload_id, parts)
+
+    assert storage.head(uri) == ObjectInfo(uri, len(BYTES), "video/mp4")
+
+
+def test_complete__with_a_part_that_is_not_there(storage: S3Storage, uri: str) -> None:
+    """Parts that the server does not have make the upload one to begin anew."""
+    upload_id, parts = upload(storage, uri)
+    wrong = [parts[0], Part(3, '"0"', 1, "")]
+
+    with pytest.raises(TransientError) as caught:
+        storage.complete(uri, upload_id, wrong)
+
+    assert caught.value.code == UPLOAD_GONE
+    assert storage.head(uri) is None
+
+
+def test_abort__leaves_nothing(storage: S3Storage, uri: str, s3_client: S3Client) -> None:
+    """An aborted upload is gone; to abort it again is no error."""
+    upload_id, _ = upload(storage, uri)
+
+    storage.abort(uri, upload_id)
+    storage.abort(uri, upload_id)
+
+    bucket = uri.split("/")[2]
+    assert "Uploads" not in s3_client.list_multipart_uploads(Bucket=bucket)
+    assert storage.head(uri) is None
+
+
+def test_abort__after_completion__leaves_the_object(storage: S3Storage, uri: str) -> None:
+    """Whoever aborts too late does no harm."""
+    upload_id, parts = upload(storage, uri)
+    storage.complete(uri, upload_id, parts)
+
+    storage.abort(uri, upload_id)
+
+    assert storage.head(uri) == ObjectInfo(uri, len(BYTES), "video/mp4")
+
+
+def test_unfinished__lists_the_object_alone(storage: S3Storage, uri: str) -> None:
+    """Open uploads of objects whose keys begin alike are not taken for ours."""
+    mine = {storage.begin(uri, content_type="video/mp4") for _ in range(2)}
+    storage.begin(f"{uri}.bak", content_type="video/mp4")
+
+    assert set(storage.unfinished(uri)) == mine
+
+
+def test_head__missing__is_none(storage: S3Storage, uri: str) -> None:
+    """No object is no error."""
+    assert storage.head(uri) is None
+
+
+def test_read__missing__is_refused(storage: S3Storage, uri: str) -> None:
+    """To read what is not there is an error that names it."""
+    with pytest.raises(RequestError, match="no object s3://bucket-") as caught:
+        storage.read(uri).__enter__()
+
+    assert caught.value.code == "aws:s3:no-object"
+
+
+def test_put_and_delete(storage: S3Storage, uri: str) -> None:
+    """A small object is written, replaced and deleted; to delete it again is no error."""
+    storage.put(uri, b"old", content_type="text/plain")
+    storage.put(uri, b"new words", content_type="text/plain")
+    info = storage.head(uri)
+
+    storage.delete(uri)
+    storage.delete(uri)
+
+    assert info == ObjectInfo(uri, 9, "text/plain")
+    assert storage.head(uri) is None
+
+
+@pytest.mark.parametrize("name", ["clip one.mp4", "cl\u00efp+&=%20.mp4", "\u52d5\u753b.mp4"])
+def test_put__any_name(storage: S3Storage, bucket: str, name: str) -> None:
+    """Names need no escaping by the caller."""
+    uri = f"s3://{bucket}/{name}"
+
+    storage.put(uri, b"x", content_type="text/plain")
+
+    assert storage.head(uri) == ObjectInfo(uri, 1, "text/plain")
+
+
+def test_open__reads_like_a_file(storage: S3Storage, uri: str) -> None:
+    """Whatever is sought and read, the bytes are those of a file with the same content."""
+    storage.put(uri, BYTES, content_type="video/mp4")
+    dice = random.Random(1)
+
+    with storage.open(uri) as remote, io.BytesIO(BYTES) as local:
+        for _ in range(50):
+            place, size = dice.randrange(len(BYTES) + 10), dice.choice([0, 1, 70_000, 5_000_000])
+            assert remote.seek(place) == local.seek(place)
+            assert remote.read(size) == local.read(size)
+        assert remote.seek(-5, os.SEEK_END) == local.seek(-5, os.SEEK_END)
+        assert remote.read() == local.read()
+        assert remote.seek(-1, os.SEEK_CUR) == remote.tell() == len(BYTES) - 1
+
+
+def test_open__replaced_since__is_refused(storage: S3Storage, uri: str) -> None:
+    """A decoder never sees bytes of two objects."""
+    storage.put(uri, BYTES, content_type="video/mp4")
+    with storage.open(uri) as remote:
+        remote.read(10)
+        storage.put(uri, BYTES[::-1], content_type="video/mp4")
+        remote.seek(8_000_000)
+
+        with pytest.raises(RequestError, match="changed") as caught:
+            remote.read(10)
+
+    assert caught.value.code == "aws:s3:changed"
+
+
+def test_open__missing__is_refused(storage: S3Storage, uri: str) -> None:
+    """To open what is not there is an error that names it."""
+    with pytest.raises(RequestError, match="no object"):
+        storage.open(uri)
+
+
+def test_no_bucket__is_named(storage: S3Storage) -> None:
+    """A bucket that does not exist is for the operator to create, and is named."""
+    with pytest.raises(OperatorError, match="no bucket 'missing-bucket'") as caught:
+        storage.begin("s3://missing-bucket/clip.mp4", content_type="video/mp4")
+
+    assert caught.value.code == "aws:s3:no-bucket"
+
+
+def test_name_of_a_host__has_the_bucket_in_the_path(
+    s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of one's own needs no DNS name for each bucket."""
+    endpoint = s3_endpoint.replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+
+    assert S3Storage().head(f"s3://{bucket}/clip.mp4") is None
+    assert set(s3_environment(endpoint)) <= set(os.environ)
