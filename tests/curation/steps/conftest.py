@@ -1,0 +1,59 @@
+"""A ledger over a real server, and a machine of the EC2 and SSM stand-in."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from curation.adapters.compute.ec2 import Ec2Instances
+from curation.adapters.compute.ssm import RUN_SHELL_SCRIPT, SsmShell
+from curation.ledger.ledger import Ledger
+from curation.ledger.store import Store
+from curation.steps.instance import Machine
+from tests.support.clock import Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+    from tests.support.cloud import Cloud
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The ledger's time, as the test says."""
+    return Clock()
+
+
+@pytest.fixture
+def ledger(redis_client: Redis, clock: Clock) -> Ledger:
+    """An empty ledger: leases live 100 s, runs are kept 1 day."""
+    return Ledger.over(Store(redis_client, clock=clock), retention_days=1, lease_ttl_s=100)
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Path:
+    """File in which each launch of the worker's script leaves a line."""
+    return tmp_path / "launched"
+
+
+@pytest.fixture
+def machine(cloud: Cloud, ledger: Ledger, tmp_path: Path, launched: Path) -> Machine:
+    """The stand-in's instance; its worker writes a line and stays."""
+    script = tmp_path / "run.sh"
+    script.write_text(f"echo launched >> {launched}\nsleep 60\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return machine_of(cloud, ledger, script_path=str(script))
+
+
+def machine_of(cloud: Cloud, ledger: Ledger, *, script_path: str) -> Machine:
+    """Returns a machine whose worker is started by `script_path`."""
+    return Machine(
+        instance_id=cloud.instance_id,
+        instances=Ec2Instances(region="us-east-1"),
+        shell=SsmShell(region="us-east-1", document=RUN_SHELL_SCRIPT, script_path=script_path),
+        leases=ledger.leases,
+    )
