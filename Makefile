@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lock
+.PHONY: help setup demo up down test check lock
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,12 @@ setup: $(STAMP) ## Puts the project and all it needs into .venv (again only when
 
 demo: $(STAMP) ## Runs the whole chain on a real video on this machine, no account needed
 	@$(BIN)/curate demo
+
+up: $(STAMP) ## Starts the pipeline with your settings (.env) in the background, logs in var/logs
+	@$(BIN)/python -m sandbox.stack up
+
+down: $(STAMP) ## Ends what `make up` has started
+	@$(BIN)/python -m sandbox.stack down
 
 test: $(STAMP) ## Runs all tests; whatever is skipped is listed with its reason
 	@$(BIN)/pytest
