@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 QUEUES = ("ingest", "compute", "selection", "reaper", "reports")
 DEFAULT_REDIS_URL = f"redis://{HOST}:6379/0"
-FLOWER_PORT = 5555
+# Flower's own name and default.
+FLOWER_PORT = ("FLOWER_PORT", "5555")
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def up(folder: Path) -> str:
     supervisor.leave()
     lines = [f"Running: {', '.join(part.process.name for part in parts)}"]
     if "FLOWER_BASIC_AUTH" in settings:
-        lines.append(f"Flower:  http://{HOST}:{FLOWER_PORT}/")
+        lines.append(f"Flower:  http://{HOST}:{_flower_port(settings)}/")
     else:
         lines.append("Flower:  not started. Set FLOWER_BASIC_AUTH=user:password to have it.")
     return "\n".join([*lines, f"Logs:    {folder / 'logs'}", "Stop it: make down"])
@@ -90,7 +91,7 @@ def _parts(folder: Path, settings: Mapping[str, str]) -> list[Part]:
         *_broker(folder, url),
         *(_worker(folder, queue, url) for queue in queues),
         _beat(folder),
-        *([_flower(folder)] if "FLOWER_BASIC_AUTH" in settings else []),
+        *([_flower(folder, _flower_port(settings))] if "FLOWER_BASIC_AUTH" in settings else []),
     ]
 
 
@@ -125,9 +126,13 @@ def _beat(folder: Path) -> Part:
     return Part(process, lambda: True)
 
 
-def _flower(folder: Path) -> Part:
-    process = _celery(folder, "flower", *("flower", f"--address={HOST}", f"--port={FLOWER_PORT}"))
-    return Part(process, lambda: http_answers(FLOWER_PORT, "/healthcheck", status=200))
+def _flower_port(settings: Mapping[str, str]) -> int:
+    return int(settings.get(*FLOWER_PORT))
+
+
+def _flower(folder: Path, port: int) -> Part:
+    process = _celery(folder, "flower", *("flower", f"--address={HOST}", f"--port={port}"))
+    return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
 
 
 def _celery(folder: Path, name: str, *arguments: str) -> Process:
