@@ -225,7 +225,7 @@ def test_run_request__is_open_by_default() -> None:
 
 def test_new_run_id__sorts_by_age() -> None:
     """A list of ids is a list of runs from old to new; two of the same second still differ."""
-    ids = [new_run_id(now) for now in (NOW, NOW + 1, NOW + 86_400)]
+    ids = [new_run_id(now) for now in (NOW, NOW + 1, NOW + 60 * 86_400)]
 
     assert ids == sorted(ids)
     assert all(re.match(RUN_ID_PATTERN, run_id) for run_id in ids)

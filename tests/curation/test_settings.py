@@ -113,8 +113,11 @@ def test_settings__missing_beside_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(OperatorError) as caught:
         _ = Settings().s3
+    with pytest.raises(ValueError, match="S3Settings") as raw:
+        settings.S3Settings()
 
     assert CANARY not in repr(caught.value)
+    assert CANARY not in str(raw.value)
 
 
 def test_settings__hide_secrets_when_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,13 +181,17 @@ def test_load__reads_dotenv_and_the_environment_wins(tmp_path: Path) -> None:
     folder = tmp_path / "inner"
     folder.mkdir()
     (tmp_path / ".env").write_text("PROPORTION_SAMPLES=0.25\nPOLL_INTERVAL_S=7\n", encoding="utf-8")
-    program = (
-        "from curation.settings import Settings; run = Settings.load().run; "
-        "print(run.proportion_samples, run.poll_interval_s)"
+    program = tmp_path / "elsewhere" / "program.py"
+    program.parent.mkdir()
+    program.write_text(
+        "from curation.settings import Settings\n"
+        "run = Settings.load().run\n"
+        "print(run.proportion_samples, run.poll_interval_s)\n",
+        encoding="utf-8",
     )
 
     printed = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, program],
         cwd=folder,
         env=os.environ | {"POLL_INTERVAL_S": "9"},
         capture_output=True,
