@@ -14,7 +14,6 @@ from workers.base import wiring
 from workers.messages import send_step
 
 if TYPE_CHECKING:
-    from curation.steps.instance import Machine
     from curation.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -31,10 +30,11 @@ def reap() -> None:
 
     Twice is safe: each act is claimed in the ledger, and EC2's stop is idempotent.
     """
-    here = wiring()
-    done = _reap_runs(here)
-    if here.machine:
-        done.append(_reap_instance(here, here.machine))
+    done = reap_runs()
+    try:
+        done.append(f"instance {reap_instance()}")
+    except CurationError as error:
+        log.error("The instance could not be reaped: %s", error)  # noqa: TRY400  # expected kind
     log.info("Reaped", extra={"done": done})
 
 
@@ -54,7 +54,9 @@ def fail_run(self: Task, run_id: str) -> None:  # type: ignore[type-arg]  # as i
         raise self.retry(countdown=_silent_s(here), max_retries=None)
 
 
-def _reap_runs(here: Wiring) -> list[str]:
+def reap_runs() -> list[str]:
+    """Does a round's work on the runs; returns one word and run id for each thing done."""
+    here = wiring()
     return reaping.reap_runs(
         here.ledger.runs,
         now=here.ledger.store.now(),
@@ -63,18 +65,21 @@ def _reap_runs(here: Wiring) -> list[str]:
     )
 
 
-def _reap_instance(here: Wiring, machine: Machine) -> str:
-    settings = here.settings.run
-    try:
-        return reaping.reap_instance(
-            machine,
-            now=here.ledger.store.now(),
-            mark_s=_MARK_SHARE * settings.reap_interval_s,
-            boot_grace_s=settings.boot_grace_s,
-        )
-    except CurationError as error:
-        log.error("The instance could not be reaped: %s", error)  # noqa: TRY400  # expected kind
-        return error.code
+def reap_instance() -> str:
+    """Does a round's work on the instance; returns what was found or done, `none` without one.
+
+    Raises:
+        CurationError: If EC2 refused or could not answer.
+    """
+    here, settings = wiring(), wiring().settings.run
+    if here.machine is None:
+        return "none"
+    return reaping.reap_instance(
+        here.machine,
+        now=here.ledger.store.now(),
+        mark_s=_MARK_SHARE * settings.reap_interval_s,
+        boot_grace_s=settings.boot_grace_s,
+    )
 
 
 def _silent_s(here: Wiring) -> float:
