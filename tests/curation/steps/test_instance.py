@@ -13,6 +13,7 @@ from curation.states import InstanceState, Outcome, StepName
 from curation.steps import instance
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED
 from tests.curation.steps.conftest import machine_of
+from tests.support.cloud import cloud_server
 from tests.support.requests import new_run
 from tests.support.steps import carry
 
@@ -68,28 +69,27 @@ def test_start_instance__second_run_of_the_boot_starts_and_launches_nothing(
 
 
 def test_start_instance__sends_no_command_before_the_agent_is_online(
-    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+    ledger: Ledger, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that stays silent gets no command, and after the time allowed it is an error."""
     run_id = new_run(ledger)
     turn = Turn(run_id, StepName.START_INSTANCE, owner="a", number=0)
     ledger.steps.begin(turn, implies=None, after_outcome=False)
+    with cloud_server(tmp_path / "cloud", agent_s=100) as cloud:
+        for name, value in cloud.environment.items():
+            monkeypatch.setenv(name, value)
+        machine = machine_of(cloud, ledger, script_path="/run.sh")
 
-    def look() -> Verdict:
-        return instance.start_instance(ledger.runs.get(run_id), machine, now=clock.now)
+        def look() -> Verdict:
+            return instance.start_instance(ledger.runs.get(run_id), machine, now=clock.now)
 
-    while cloud.state != "running":
+        carry(lambda: SUCCEEDED if (look(), cloud.state)[1] == "running" else LOOK_AGAIN)
         assert look() is LOOK_AGAIN
-    cloud.hand("agent-off")
+        clock.forward(instance.AGENT_TIMEOUT_S + 1)
+        with pytest.raises(OperatorError, match=r"agent of i-0123456789abcdef0 .* profile"):
+            look()
 
-    assert look() is LOOK_AGAIN
-    clock.forward(instance.AGENT_TIMEOUT_S + 1)
-    with pytest.raises(
-        OperatorError, match=r"SSM agent of i-0123456789abcdef0 .* instance profile"
-    ):
-        look()
-
-    assert operations(cloud) == ["StartInstances"]
+        assert operations(cloud) == ["StartInstances"]
 
 
 def test_start_instance__waits_for_capacity(
