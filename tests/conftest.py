@@ -5,13 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from redis import Redis
 
 from tests.support.cloud import cloud_server
-from tests.support.servers import rclone_server, s3_environment, valkey_server
+from tests.support.servers import (
+    bare_s3_client,
+    rclone_server,
+    s3_environment,
+    valkey_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +70,7 @@ def s3_client(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Client:
     """A bare boto3 client, to look at buckets with; boto3's variables point to the same server."""
     for name, value in s3_environment(s3_endpoint).items():
         monkeypatch.setenv(name, value)
-    return boto3.session.Session().client("s3")
+    return bare_s3_client(s3_endpoint)
 
 
 @pytest.fixture

