@@ -27,13 +27,13 @@ def test_make__lists_every_command(checkout: Path) -> None:
 def test_make_setup__refuses_another_python(
     version: tuple[int, int], checkout: Path, tmp_path: Path
 ) -> None:
-    """A wrong Python ends the set-up before anything is made, with one line that says what to do."""
+    """A wrong Python ends the set-up before anything is made, and one line says what to do."""
     python = tmp_path / "python3"
     python.write_text(
         f"#!{sys.executable}\n"
         "import sys\n"
         f"sys.version_info = {version}\n"
-        f"print('Python {version[0]}.{version[1]}') if '-c' not in sys.argv else exec(sys.argv[2])\n"
+        "print('Python %d.%d' % sys.version_info) if len(sys.argv) == 2 else exec(sys.argv[2])\n"
     )
     python.chmod(0o755)
 
