@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.settings import DEFAULT_VISIBILITY_TIMEOUT_S
+from pipeline.celery import app
+
+ROOT = Path(__file__).parents[2]
+QUEUE_OF = {
+    "ingest.ingest_video": "ingest",
+    "compute.start_instance": "compute",
+    "compute.release_instance": "compute",
+    "selection.run_selection": "selection",
+    "engine.select_frames": "engine",
+    "reaper.reap": "reaper",
+    "reaper.fail_run": "reaper",
+    "schedule.enqueue_scheduled": "reaper",
+}
+
+
+def test_tasks__are_the_known_ones_each_in_its_queue() -> None:
+    """Task names are a wire contract, and each goes to the queue of its module."""
+    app.loader.import_default_modules()
+
+    ours = {name for name in app.tasks if not name.startswith("celery.")}
+    routes = {name: app.amqp.router.route({}, name)["queue"].name for name in ours}
+    assert routes == QUEUE_OF
+
+
+def test_tasks__unknown_queue_is_an_error() -> None:
+    """No message waits in a queue that nobody reads."""
+    with pytest.raises(Exception, match="nowhere"):
+        app.amqp.router.route({"queue": "nowhere"}, "ingest.ingest_video")
+
+
+def test_limits__stay_below_the_visibility_timeout() -> None:
+    """No task that is acknowledged late may last as long as its message stays hidden."""
+    app.loader.import_default_modules()
+    late = [task for name, task in app.tasks.items() if name in QUEUE_OF and task.acks_late]
+
+    limits = [task.time_limit or app.conf.task_time_limit for task in late]
+
+    assert len(late) == len(QUEUE_OF) - 1
+    assert max(limits) <= 0.7 * DEFAULT_VISIBILITY_TIMEOUT_S
+    engine = app.tasks["engine.select_frames"]
+    assert not engine.acks_late
+
+
+def test_content__is_json_only() -> None:
+    """Neither tasks nor results may be pickled."""
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_serializer == app.conf.result_serializer == "json"
+
+
+def test_worker__refuses_a_countdown_near_the_visibility_timeout(valkey: str) -> None:
+    """A Celery worker does not start with a wait that would multiply deliveries."""
+    environment = {"REDIS_URL": valkey, "POLL_INTERVAL_S": "800", "PATH": "/usr/bin:/bin"}
+
+    started = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "pipeline", "worker", "-Q", "reaper"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert started.returncode != 0
+    assert "POLL_INTERVAL_S is 800 s" in started.stderr
+    assert "VISIBILITY_TIMEOUT_S" in started.stderr
+    assert "Traceback" not in started.stderr
