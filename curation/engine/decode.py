@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -33,6 +34,12 @@ MAX_PIXELS = 8_192 * 4_320
 MAX_FRAMES = 250_000
 # Both passes over full HD of this size take one core some two hours, of the six that a run has.
 MAX_TOTAL_PIXELS = 10**12
+# The colour matrices that swscale knows (AVColorSpace); it refuses frames that name another, as
+# real files do. "Unspecified" makes it assume what players assume.
+_COLORSPACES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+_UNSPECIFIED = 2
+# Frames a second where the file does not say; it is FFmpeg's own assumption, too.
+_ASSUMED_RATE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,9 @@ class Video:
         self._name = name
         self._reformatter = VideoReformatter()
         check_limits(stream.width, stream.height, self.n_frames_declared or 1, name=name)
+        # AVI has no presentation times; of frames that are stored in another order than they are
+        # shown, FFmpeg guesses them wrongly (seen with H.264).
+        self._is_untimed = container.format.name == "avi" and stream.codec_context.reorder_depth > 0
         # One thread: the same frames come out on every machine, and several engines can share one.
         stream.codec_context.thread_count = 1
         # The size may change on the way; the decoder refuses before it allocates.
@@ -90,6 +100,8 @@ class Video:
             frame: A frame of this video.
             size: Scale to this height and width, in pixels; None: as it is.
         """
+        if frame.picture.colorspace not in _COLORSPACES:
+            frame.picture.colorspace = _UNSPECIFIED
         # Scaled before it is RGB: a full RGB frame in between halves the throughput.
         rgb = self._reformatter.reformat(frame.picture, size, size, "rgb24", threads=1)
         pixels: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
@@ -107,14 +119,15 @@ class Video:
     def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
         try:
             yield from self._container.demux(self._stream)
-        except av.FFmpegError:
-            yield None  # the rest of the file cannot be read; what the decoder holds still can
+        except (av.FFmpegError, IndexError):
+            # The rest of the file cannot be read; what the decoder holds still can. PyAV 18.1 ends
+            # a file in which a stream appears late with an IndexError.
+            yield None
 
     def _timestamp_s(self, picture: av.VideoFrame, number: int) -> float:
-        ticks = picture.dts if picture.pts is None else picture.pts
-        if ticks is not None and picture.time_base is not None:
-            return float(ticks * picture.time_base)
-        return float(number / self._stream.guessed_rate) if self._stream.guessed_rate else 0.0
+        if picture.pts is not None and picture.time_base is not None and not self._is_untimed:
+            return float(picture.pts * picture.time_base)
+        return float(Fraction(number) / (self._stream.guessed_rate or _ASSUMED_RATE))
 
 
 @contextmanager
@@ -133,7 +146,9 @@ def open_video(file: BinaryIO, *, name: str) -> Iterator[Video]:
     container = sniff(file.read(HEAD_BYTES), name=name)
     file.seek(0)
     try:
-        opened = av.open(file, "r", format=container.demuxer, buffer_size=READ_BYTES)
+        opened = av.open(
+            file, "r", format=container.demuxer, buffer_size=READ_BYTES, metadata_errors="replace"
+        )
     except av.FFmpegError as error:
         raise undecodable(name, error.strerror or str(error)) from error
     with opened:

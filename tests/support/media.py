@@ -1,0 +1,145 @@
+"""Makes small videos of which everything is known: scenes, frame numbers, times, damage."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+# Every frame carries its number as black and white squares in its top row, lowest bit first.
+_BITS = 12
+_SQUARE = 8
+
+
+def write_scenes(  # noqa: PLR0913  # each argument is one property of the video
+    path: Path,
+    lengths: Sequence[int],
+    *,
+    size: tuple[int, int] = (128, 96),
+    fps: int = 25,
+    codec: str = "libx264",
+    durations: Sequence[int] = (1,),
+    options: Mapping[str, str] | None = None,
+    faststart: bool = False,
+    rotation: int = 0,
+) -> Path:
+    """Writes a video of clearly different moving scenes.
+
+    Args:
+        path: Where; the suffix names the container.
+        lengths: Frames of each scene.
+        size: Width and height in pixels, width 96 or more.
+        fps: Ticks a second.
+        codec: FFmpeg's name of the encoder.
+        durations: Ticks that a frame is shown, over and over; different ones make a variable rate.
+        options: Options of the encoder, e.g. `{"bf": "3"}` for B-frames.
+        faststart: Whether an MP4's index comes first, so that a beginning can be played.
+        rotation: Degrees anticlockwise by which players are told to turn the frames.
+    """
+    flags = {"movflags": "+faststart"} if faststart else {}
+    with av.open(str(path), "w", options=flags) as container:
+        stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, fps)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        tick, duration = 0, cycle(durations)
+        for number in range(sum(lengths)):
+            frame = av.VideoFrame.from_ndarray(_picture(number, lengths, size), "rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, fps)
+            tick += next(duration)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_audio(path: Path, *, cover: bool = False) -> Path:
+    """Writes a second of sound without video, with a cover picture if wanted."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16_000)
+        picture = container.add_stream("mjpeg", rate=1) if cover else None
+        if picture:
+            picture.width, picture.height, picture.pix_fmt = 128, 96, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(_picture(0, [1], (128, 96)), "rgb24")
+            container.mux(picture.encode(frame))
+            container.mux(picture.encode(None))
+        silence = np.zeros((1, 1024), np.float32)
+        for number in range(16):
+            frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+            frame.sample_rate, frame.pts = 16_000, number * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def scene_of(frame_number: int, lengths: Sequence[int]) -> int:
+    """Returns the scene that a frame belongs to."""
+    return int(np.searchsorted(np.cumsum(lengths), frame_number, side="right"))
+
+
+def read_number(pixels: Pixels) -> int:
+    """Returns the frame number that a frame carries in its picture (shape (H, W, 3))."""
+    middle = _SQUARE // 2
+    row = pixels[middle, middle : _BITS * _SQUARE : _SQUARE].mean(axis=1)
+    return sum(1 << bit for bit, value in enumerate(row) if value > 127)
+
+
+def _picture(number: int, lengths: Sequence[int], size: tuple[int, int]) -> Pixels:
+    scene = scene_of(number, lengths)
+    kind = _KINDS[scene % len(_KINDS)]
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    shade = kind(x, y, number).astype(np.float64)
+    # A colour of its own for each scene, by the golden angle.
+    hue = scene * 2.4
+    colour = 0.55 + 0.45 * np.cos(hue + np.array([0.0, 2.1, 4.2]))
+    picture = (shade[..., np.newaxis] * colour * 255).clip(0, 255).astype(np.uint8)
+    for bit in range(_BITS):
+        picture[:_SQUARE, bit * _SQUARE : (bit + 1) * _SQUARE] = 255 * (number >> bit & 1)
+    return picture
+
+
+def _stripes(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return (x + y // 4 + 2 * t) // 10 % 2
+
+
+def _disc(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return ((x - 30 - t % 60) ** 2 + (y - 50) ** 2 < 400) * 0.8 + 0.2
+
+
+def _chequers(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return ((x + t) // 16 + y // 16) % 2 * 0.7 + 0.3
+
+
+def _bars(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return (y + 2 * t) // 12 % 2 + 0 * x
+
+
+def _glow(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return np.exp(-((x - 64) ** 2 + (y - 20 - t % 50) ** 2) / 900)
+
+
+def _rings(x: Pixels, y: Pixels, t: int) -> Pixels:
+    return np.cos(np.hypot(x - 64, y - 60) / 3 - t / 3) / 2 + 0.5
+
+
+_KINDS: tuple[Callable[[Pixels, Pixels, int], Pixels], ...] = (
+    _stripes,
+    _disc,
+    _chequers,
+    _bars,
+    _glow,
+    _rings,
+)
