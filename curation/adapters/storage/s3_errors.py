@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
@@ -109,7 +110,8 @@ def _refused(error: ClientError, uri: str, permission: str) -> CurationError:
 def _passing(error: ClientError, code: str, uri: str) -> TransientError | None:
     facts = error.response.get("ResponseMetadata", {})
     status = facts.get("HTTPStatusCode", 0)
-    if code not in _PASSING and status < 500:  # noqa: PLR2004  # HTTP: the server's own fault
+    is_their_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if code not in _PASSING and (not is_their_fault or status == HTTPStatus.NOT_IMPLEMENTED):
         return None
     wait = facts.get("HTTPHeaders", {}).get("retry-after", "")
     return TransientError(
