@@ -123,7 +123,6 @@ def test_slow_down__passes_on_how_long_to_wait(storage: S3Storage, server: Scrip
         (Answer(0), "aws:s3:unreachable"),
         (Answer(200, b"<html>"), "aws:s3:500"),  # botocore makes it a fault of the server
         (Answer(200, b"<other/>"), "aws:s3:unreadable"),
-        (Answer(400, b"<Error>"), "aws:s3:unreadable"),
     ],
 )
 def test_no_answer_or_nonsense__is_tried_again(
