@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
 
 
+# How long an example takes says something about the machine, nothing about the code.
+hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("house")
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """URL of a Valkey server that this session has for itself."""
