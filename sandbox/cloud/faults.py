@@ -13,6 +13,7 @@ KINDS = {
     "error": "answers the error `code` without acting",
     "cut-before": "closes the connection without acting",
     "cut-after": "acts, then closes the connection without an answer",
+    "garbage": "answers 200 with something unreadable, without acting",
     "hang": "neither acts nor answers",
     "delay": "waits `seconds`, then acts as usual",
     "no-effect": "answers as usual without acting; a command is delivered nowhere, and its "
@@ -46,8 +47,9 @@ class Fault:
 class Faults:
     """The script: for each operation the first entry that is left strikes."""
 
-    def __init__(self, operations: Collection[str]) -> None:
+    def __init__(self, operations: Collection[str], kinds: Collection[str] = KINDS) -> None:
         self._operations = {*operations, ANY_OPERATION}
+        self._kinds = kinds
         self._script: list[Fault] = []
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -89,8 +91,8 @@ class Faults:
             expected = ", ".join(sorted(self._operations))
             raise ValueError(f"operation {entry.get('operation')!r} is none of {expected}")
         fault = Fault(**entry)
-        if fault.kind not in KINDS:
-            raise ValueError(f"kind {fault.kind!r} is none of {', '.join(KINDS)}")
+        if fault.kind not in self._kinds:
+            raise ValueError(f"kind {fault.kind!r} is none of {', '.join(self._kinds)}")
         if fault.kind == "error" and not fault.code:
             raise ValueError("kind 'error' needs a code, for example RequestLimitExceeded")
         return fault

@@ -8,12 +8,13 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, RequestHandler
 
 from sandbox.cloud import wire
 from sandbox.cloud.errors import AwsError
 from sandbox.cloud.request import Request
 from sandbox.cloud.store import Call
+from sandbox.steering import LOOPBACK_HOSTS, FaultScript, Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,21 +22,19 @@ if TYPE_CHECKING:
     from sandbox.cloud.account import Account
 
 _HANG_S = 3600.0
-# A web page in a browser can send neither of these, so no page can steer the sandbox.
-_SIGNATURE = "AWS4-HMAC-SHA256 "
-_JSON = "application/json"
+_SIGNATURE = "AWS4-HMAC-SHA256 "  # what no page in a browser can send unasked
 
 
 def application(account: Account) -> Application:
     """Returns the web application of an account; it answers only to loopback host names."""
     app = Application(log_function=lambda _handler: None)
-    handlers = [
+    handlers: list[tuple[str, type[RequestHandler], dict[str, object]]] = [
         (r"/", _Aws, {"account": account}),
         (r"/sandbox/(health|instances|billing|calls)", _View, {"account": account}),
-        (r"/sandbox/faults", _Faults, {"account": account}),
+        (r"/sandbox/faults", FaultScript, {"faults": account.faults}),
         (r"/sandbox/([a-z-]+)", _Hand, {"account": account}),
     ]
-    app.add_handlers(r"(127\.0\.0\.1|localhost)", handlers)
+    app.add_handlers(LOOPBACK_HOSTS, handlers)
     return app
 
 
@@ -52,7 +51,7 @@ class _Aws(RequestHandler):
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         code, answer = "", b""
-        if fault.kind not in ("cut-before", "hang"):
+        if fault.kind not in ("cut-before", "garbage", "hang"):
             code, answer = self._answer(request)
         self._note(request, arrived_at, code)
         if fault.kind == "hang":
@@ -60,7 +59,7 @@ class _Aws(RequestHandler):
         if fault.kind in ("cut-before", "cut-after", "hang"):
             self.detach().close()
         else:
-            await self.finish(answer)
+            await self.finish(answer or "no answer at all")
 
     def _parse(self) -> Request:
         target = self.request.headers.get("X-Amz-Target")
@@ -123,23 +122,11 @@ class _Aws(RequestHandler):
         )
 
 
-class _Sandbox(RequestHandler):
-    """What the sandbox's own addresses have in common: JSON in, JSON out."""
+class _View(Steering):
+    """Shows the truth."""
 
     def initialize(self, account: Account) -> None:
         self._account = account
-
-    def prepare(self) -> None:
-        if self.request.method != "GET" and self.request.headers.get("Content-Type") != _JSON:
-            raise HTTPError(415, reason=f"send {_JSON}")
-
-    def _refuse(self, status: int, message: str) -> None:
-        self.set_status(status)
-        self.finish({"error": message})
-
-
-class _View(_Sandbox):
-    """Shows the truth."""
 
     def get(self, name: str) -> None:
         views: dict[str, Callable[[], object]] = {
@@ -151,29 +138,16 @@ class _View(_Sandbox):
         self.finish({name: views[name]()})
 
 
-class _Faults(_Sandbox):
-    """Shows the script of the faults, adds to it, clears it."""
-
-    def get(self) -> None:
-        self.finish({"faults": self._account.faults.to_json()})
-
-    def post(self) -> None:
-        try:
-            self._account.faults.add(json.loads(self.request.body))
-        except (TypeError, ValueError) as error:
-            self._refuse(400, str(error))
-
-    def delete(self) -> None:
-        self._account.faults.clear()
-
-
-class _Hand(_Sandbox):
+class _Hand(Steering):
     """Starts, stops and powers off past the API."""
+
+    def initialize(self, account: Account) -> None:
+        self._account = account
 
     def post(self, name: str) -> None:
         try:
             self._account.hand(name, json.loads(self.request.body).get("instance_id"))
         except KeyError as error:
-            self._refuse(404, f"{error} is unknown")
+            self.refuse(404, f"{error} is unknown")
         except AwsError as error:
-            self._refuse(409, error.message)
+            self.refuse(409, error.message)
