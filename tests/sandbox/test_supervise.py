@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from sandbox.processes import (
-    SERVER_PORTS,
     Process,
     SandboxError,
     Status,
@@ -231,11 +230,11 @@ def test_check__notices_a_killed_supervisor(supervisor: Supervisor, tmp_path: Pa
 
 
 def test_free_port__is_none_that_clients_get() -> None:
-    """A server's port is never one that the system may give to a client meanwhile."""
+    """A server's port is never one that Linux may give to a client meanwhile."""
     ports = {free_port() for _ in range(20)}
 
-    assert ports <= set(SERVER_PORTS)
     assert len(ports) > 1
+    assert max(ports) < 32_768
 
 
 def test_program__names_the_remedy() -> None:
