@@ -39,6 +39,22 @@ def test_dead_links__finds_what_does_not_exist(tmp_path: Path) -> None:
     assert dead_links(document) == ["gone.png"]
 
 
+def test_paths__that_are_named_exist(
+    checkout: Path, files: Sequence[Path], packages: tuple[str, ...]
+) -> None:
+    """A file of ours that a document names is there."""
+    roots = "|".join((*packages, "tests", "docs", "deploy"))
+    gone = [
+        f"{path}: {name}"
+        for path in files
+        if path.suffix == ".md"
+        for name in re.findall(rf"`((?:{roots})/[\w./-]+)`", (checkout / path).read_text("utf-8"))
+        if not (checkout / name).exists()
+    ]
+
+    assert "\n".join(gone) == ""
+
+
 def test_adrs__have_the_form(checkout: Path) -> None:
     """A decision record is short, and has a title and the five parts in order."""
     faults = [
