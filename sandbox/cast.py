@@ -77,6 +77,7 @@ class Cast:
         process = self._python(
             *("cloud", "sandbox.cloud", "--port", str(port), "--instance-id", INSTANCE_ID),
             *("--data", str(self._data / "instance")),
+            layer=1,
         )
         return Part(process, lambda: http_answers(port, "/sandbox/health", status=200))
 
@@ -86,6 +87,7 @@ class Cast:
             # There is nobody to greet, which would take a second.
             *("-n", CONTROL_WORKER, "-l", "INFO", "--without-mingle", "--without-gossip"),
             # It ends its running tasks first; those of a killed worker come back much later.
+            layer=2,
             grace_s=20.0,
         )
         return Part(process, lambda: worker_answers(self._url, CONTROL_WORKER))
@@ -95,6 +97,7 @@ class Cast:
             *("beat", "celery", "-A", "pipeline", "beat", "-s", str(self._data / "beat")),
             # An empty name: no pid file, which after a kill could keep it from starting again.
             *("-l", "INFO", "--pidfile", ""),
+            layer=2,
         )
         # Nobody can ask it. If it cannot start, it dies while the others are waited for.
         return Part(process, lambda: True)
@@ -104,14 +107,16 @@ class Cast:
         process = self._python(
             *("flower", "celery", "-A", "pipeline", "flower", f"--address={HOST}"),
             *(f"--port={port}", f"--conf={ROOT / 'flowerconfig.py'}"),
+            layer=2,
         )
         return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
 
-    def _python(self, name: str, *arguments: str, grace_s: float = 5.0) -> Process:
+    def _python(self, name: str, *arguments: str, layer: int, grace_s: float = 5.0) -> Process:
         return Process(
             name=name,
             command=[sys.executable, "-m", *arguments],
             folder=str(self._data / "temporary"),
             log=str(self.log(name)),
+            layer=layer,
             grace_s=grace_s,
         )

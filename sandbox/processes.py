@@ -43,6 +43,7 @@ class Process:
         folder: Its working directory.
         log: File to which its output is appended.
         environment: Variables it has on top of those of all processes.
+        layer: What it stands on has a lower one, and ends after it.
         grace_s: Seconds that it has to end by itself before it is killed.
     """
 
@@ -51,6 +52,7 @@ class Process:
     folder: str
     log: str
     environment: dict[str, str] = field(default_factory=dict)
+    layer: int = 0
     grace_s: float = 5.0
 
 
@@ -139,7 +141,7 @@ class Supervisor:
         self._process = None
 
     def stop(self) -> None:
-        """Ends all processes, the last one first, and returns when they are gone."""
+        """Ends all processes, the highest layer first, and returns when they are gone."""
         if self._process is not None:
             self._process.communicate()
             return

@@ -142,6 +142,7 @@ def _celery(folder: Path, name: str, *arguments: str) -> Process:
         # Where the user is, because that is where `.env` is looked for.
         folder=str(Path.cwd()),
         log=str(_log(folder, name)),
+        layer=1,
         grace_s=60.0,
     )
 

@@ -1,8 +1,8 @@
 """Keeps processes running until its parent is gone: `python -m sandbox.supervise STATUS_FILE`.
 
 Each line of standard input is one process to start, a `Process` as JSON. Whoever dies is started
-again. The end of input, which also comes when the parent is killed, ends them all, the last one
-first, and whatever they left behind. After a line `null` only SIGTERM does.
+again. The end of input, which also comes when the parent is killed, ends them all, the highest
+layer first, and whatever they left behind. After a line `null` only SIGTERM does.
 """
 
 from __future__ import annotations
@@ -118,10 +118,9 @@ class _Supervisor:
                 self._spawn(child)
 
     def stop(self) -> None:
-        """Ends all, the last one first: whoever uses a server ends before it."""
-        for child in reversed(self._children):
-            if child.running:
-                self._end(child.running, child.process.grace_s)
+        """Ends all, the highest layer first: whoever uses a server ends before it."""
+        for layer in sorted({child.process.layer for child in self._children}, reverse=True):
+            self._end([child for child in self._children if child.process.layer == layer])
         # Those that left their group, and orphans.
         while survivors := psutil.Process().children(recursive=True):
             for survivor in survivors:
@@ -167,14 +166,17 @@ class _Supervisor:
         child.at = time.monotonic() + child.delay_s
         child.delay_s = min(2 * child.delay_s, LONGEST_DELAY_S)
 
-    def _end(self, running: subprocess.Popen[bytes], grace_s: float) -> None:
-        # To the leader alone: a signal to its pool would break off tasks it is waiting for.
-        running.terminate()
-        until = time.monotonic() + grace_s
-        while running.returncode is None and time.monotonic() < until:
-            time.sleep(0.01)
-            _reap(self._children)
-        _kill_group(running.pid)
+    def _end(self, children: list[_Child]) -> None:
+        running = [(child.running, child.process.grace_s) for child in children if child.running]
+        for leader, _ in running:
+            # To the leader alone: a signal to its pool would break off tasks it is waiting for.
+            leader.terminate()
+        began = time.monotonic()
+        for leader, grace_s in running:
+            while leader.returncode is None and time.monotonic() - began < grace_s:
+                time.sleep(0.01)
+                _reap(self._children)
+            _kill_group(leader.pid)
 
     def _report(self) -> None:
         """Writes the status file in one step, so that a reader never sees half of it."""

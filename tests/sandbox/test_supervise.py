@@ -117,18 +117,17 @@ def test_add__names_a_program_that_is_not_there(supervisor: Supervisor, tmp_path
     assert "could not be started: [Errno 2]" in tail(log)
 
 
-def test_stop__ends_the_last_one_first(supervisor: Supervisor, tmp_path: Path) -> None:
-    """Whoever uses a server ends before it."""
-    for name in ("server", "client"):
-        script = (
-            f"trap 'echo {name} >> ends; exit' TERM; touch {name}; while :; do sleep 0.05; done"
-        )
-        supervisor.add(shell(name, tmp_path, script))
+def test_stop__ends_the_highest_layer_first(supervisor: Supervisor, tmp_path: Path) -> None:
+    """Whoever stands on a server ends before it, however long that takes."""
+    for layer, (name, pause_s) in enumerate([("server", 0), ("client", 0.3), ("user", 0.6)]):
+        trap = f"trap 'sleep {pause_s}; echo {name} >> ends; exit' TERM"
+        process = shell(name, tmp_path, f"{trap}; touch {name}; while :; do sleep 0.05; done")
+        supervisor.add(replace(process, layer=layer))
         wait_until((tmp_path / name).exists)
 
     supervisor.stop()
 
-    assert (tmp_path / "ends").read_text().split() == ["client", "server"]
+    assert (tmp_path / "ends").read_text().split() == ["user", "client", "server"]
     assert supervisor.processes() == {}
 
 
