@@ -1,0 +1,40 @@
+"""The app `curate`: every command is registered here, and every error gets its exit code here."""
+
+import typer
+from typer.core import TyperGroup
+
+from curation.errors import CurationError
+from pipeline.cli import care, demo, output, runs, sandbox
+
+
+class _Group(TyperGroup):
+    """A group whose expected errors are one paragraph and an exit code, never a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # what it really gets
+        try:
+            return super().invoke(ctx)
+        except CurationError as error:
+            output.complain(error.message)
+            raise typer.Exit(output.exit_code(error)) from error
+
+
+app = typer.Typer(
+    name="curate",
+    cls=_Group,
+    help="Turns each new video into a small, diverse set of frames.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # A traceback is for bugs, and for whoever gets the report: plain text.
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
+app.command("run")(runs.run)
+app.command("list")(runs.list_runs)
+app.command("status")(runs.status)
+app.command("cancel")(runs.cancel)
+app.command("resume")(runs.resume)
+app.command("report")(runs.report)
+app.command("leases")(care.leases)
+app.command("reap")(care.reap)
+app.command("cost")(care.cost)

@@ -1,0 +1,83 @@
+"""What a command prints and how it ends: answers on stdout, all else on stderr, exit codes."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from curation.errors import CurationError, RequestError
+from curation.ledger.store import LedgerUnavailable
+
+DONE = 0
+FAILED = 1  # the run failed, or a check did
+USAGE = 2  # wrong usage or settings, or no such run
+UNREACHABLE = 3  # Redis does not answer
+INTERRUPTED = 130  # Ctrl-C, as shells count it
+
+answers = Console(highlight=False)
+notes = Console(stderr=True, highlight=False)
+# Tables in a pipe are as wide as they need to be: nobody wants half an id.
+_PIPE_WIDTH = 240
+
+
+def exit_code(error: CurationError) -> int:
+    """Returns the exit code that tells who can mend the error."""
+    if isinstance(error, LedgerUnavailable):
+        return UNREACHABLE
+    if isinstance(error, RequestError) or error.code.startswith("config"):
+        return USAGE
+    return FAILED
+
+
+def answer(view: RenderableType) -> None:
+    """Prints what was asked for."""
+    answers.print(view, width=None if answers.is_terminal else _PIPE_WIDTH)
+
+
+def answer_json(document: str) -> None:
+    """Prints a JSON document."""
+    typer.echo(document)
+
+
+def answer_items(items: Sequence[object]) -> None:
+    """Prints a list as the JSON document of all lists."""
+    answer_json(json.dumps({"schema": 1, "items": list(items)}, indent=2))
+
+
+def note(text: str, *, style: str = "") -> None:
+    """Tells a person something, in whole lines that can be copied."""
+    notes.print(Text(text, style=style), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Says what went wrong."""
+    notes.print(Text.assemble(("Error: ", "bold red"), text), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Says what may go wrong."""
+    notes.print(Text.assemble(("Warning: ", "bold yellow"), text), soft_wrap=True)
+
+
+def suggest(command: str, purpose: str) -> None:
+    """Says which command is useful next."""
+    notes.print(Text.assemble(f"{purpose}: ", (command, "bold cyan")), soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Returns a duration for people: `3.2 s`, `4 min 05 s`, `2 h 07 min`."""
+    if seconds < 60:  # noqa: PLR2004  # seconds in a minute
+        return f"{max(seconds, 0.0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def moment(timestamp: float | None) -> str:
+    """Returns a time for people, in UTC to the second."""
+    if timestamp is None:
+        return ""
+    return datetime.fromtimestamp(timestamp, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,147 @@
+"""How runs look to a person: one run with its steps, and many runs in a table."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from curation.ledger.engine import EngineTask
+from curation.models import Run, Step
+from curation.states import RunState, StepName, StepState
+from pipeline.cli.output import duration, moment
+
+_STYLES = {
+    RunState.COMPLETED: "green",
+    RunState.FAILED: "red",
+    RunState.CANCELED: "yellow",
+    StepState.PENDING: "dim",
+    StepState.SUCCEEDED: "green",
+    StepState.FAILED: "red",
+    StepState.SKIPPED: "dim",
+    StepState.CANCELED: "yellow",
+}
+_MARKS = {
+    StepState.PENDING: "·",
+    StepState.SUCCEEDED: "✔",
+    StepState.FAILED: "✘",
+    StepState.SKIPPED: "-",
+    StepState.CANCELED: "✘",
+}
+_BAR_WIDTH = 24
+
+
+def run_view(run: Run, *, task: EngineTask | None, now: float) -> Group:
+    """Returns a run with its four steps.
+
+    Args:
+        run: The run.
+        task: Its task of our engine, or None.
+        now: The present by the ledger's clock, in seconds since the epoch.
+    """
+    parts: list[RenderableType] = [_title(run, now), _steps(run, task, now)]
+    if run.error:
+        parts.append(Text(f"  {run.error.code}: {run.error.message}", style="red"))
+    return Group(*parts)
+
+
+def facts_view(run: Run) -> Table:
+    """Returns what is known of a run beside its steps."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in _facts(run):
+        table.add_row(Text(f"  {name}", style="dim"), Text(value, overflow="fold"))
+    return table
+
+
+def runs_view(runs: Sequence[Run]) -> Table:
+    """Returns a table of runs."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("RUN", "STATE", "CREATED", "SELECTED", "SOURCE"):
+        table.add_column(column, no_wrap=column != "SOURCE", overflow="fold")
+    for run in runs:
+        selected = _selected(run)
+        table.add_row(
+            run.run_id,
+            Text(run.state, style=_STYLES.get(run.state, "cyan")),
+            moment(run.created_at),
+            selected,
+            Text(run.request.source),
+        )
+    return table
+
+
+def _title(run: Run, now: float) -> Text:
+    name = urlsplit(run.request.source).path.rstrip("/").rpartition("/")[2] or run.request.source
+    return Text.assemble(
+        (run.run_id, "bold"),
+        f"  {name}  ",
+        (run.state, _STYLES.get(run.state, "cyan")),
+        f"  {duration((run.ended_at or now) - run.created_at)}",
+    )
+
+
+def _steps(run: Run, task: EngineTask | None, now: float) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name in StepName:
+        step = run.steps.get(name)
+        style = _STYLES.get(step.state, "cyan")
+        mark = _MARKS.get(step.state)
+        table.add_row(
+            Text(f"  {mark}", style=style) if mark else Spinner("dots", "", style=style),
+            name,
+            Text(step.state, style=style),
+            _elapsed(step, now),
+            _tries(step),
+            _doing(run, task) if name is StepName.RUN_SELECTION and not step.state.is_end else "",
+        )
+    return table
+
+
+def _elapsed(step: Step, now: float) -> str:
+    if step.started_at is None:
+        return ""
+    return duration((step.ended_at or now) - step.started_at)
+
+
+def _tries(step: Step) -> str:
+    counts = {"attempt": step.attempts if step.attempts > 1 else 0, "look": step.looks}
+    return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n)
+
+
+def _doing(run: Run, task: EngineTask | None) -> RenderableType:
+    if task is None or task.n_done is None or not task.n_frames:
+        return Text(run.selection.state or "", style="dim")
+    row = Table.grid(padding=(0, 1))
+    row.add_row(
+        ProgressBar(total=task.n_frames, completed=task.n_done, width=_BAR_WIDTH),
+        Text(f"{task.n_done} of {task.n_frames} frames", style="dim"),
+    )
+    return row
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    facts = [
+        ("source", run.request.source),
+        ("keep", f"{run.request.proportion_samples:.3g} of the frames, by {run.selection.backend}"),
+        ("created", moment(run.created_at)),
+    ]
+    if run.video:
+        facts.append(("video", f"{run.video.uri} ({run.video.size_bytes:,} bytes)"))
+    if run.instance:
+        seconds = run.cost.instance_seconds or 0.0
+        state = run.instance.state or "unknown"
+        facts.append(("instance", f"{run.instance.instance_id} {state}, used {duration(seconds)}"))
+    if run.selection.state:
+        facts.append(("selected", f"{_selected(run) or 'nothing yet'} ({run.selection.state})"))
+    if run.resumed_from:
+        facts.append(("resumes", run.resumed_from))
+    return facts
+
+
+def _selected(run: Run) -> str:
+    if run.selection.n_selected is None:
+        return ""
+    return f"{run.selection.n_selected} of {run.selection.n_frames}"
