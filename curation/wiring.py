@@ -103,13 +103,15 @@ class Wiring:
 
                 return FolderSource(uri, max_bytes=limits.max_video_bytes)
             case SourceKind.HTTP:
-                from curation.adapters.sources.http import HttpSource
+                from curation.adapters.sources.http import HttpFiles, HttpSource
 
-                return HttpSource(
-                    uri,
+                files = HttpFiles(
                     max_bytes=limits.max_video_bytes,
                     allowed_hosts=limits.allowed_video_hosts,
+                    # Less than the soft time limit of a delivery, with room for what follows.
+                    total_timeout_s=0.4 * self.settings.broker.visibility_timeout_s,
                 )
+                return HttpSource(uri, files)
             case kind:
                 raise RequestError(
                     f"The video source {uri!r} ({kind.value}) is not supported yet.",

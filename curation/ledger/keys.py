@@ -19,6 +19,9 @@ RUNS = f"{PREFIX}runs"
 ACTIVE = f"{PREFIX}active"
 """Sorted set: id of each run that has not ended, by its deadline."""
 
+UPLOADS = f"{PREFIX}uploads"
+"""Sorted set: id of each run whose upload is neither finished nor cleared away, by its begin."""
+
 REAPER_LOCK = f"{PREFIX}reaper"
 """String: held by the reaper round that is going on."""
 
@@ -58,6 +61,10 @@ def upload_key(run_id: str) -> str:
     return f"{PREFIX}upload:{run_id}"
 
 
-def taken_key(source: str) -> str:
-    """Hash: which run has taken which video of an exclusive source (folder, prefix)."""
-    return f"{PREFIX}taken:{hashlib.sha256(source.encode()).hexdigest()[:32]}"
+def taken_key(video_url: str) -> str:
+    """Hash: which run has taken which video of a folder or prefix. Lives for ever.
+
+    It belongs to the folder that the video lies in, however the source was written.
+    """
+    folder = video_url.rpartition("/")[0]
+    return f"{PREFIX}taken:{hashlib.sha256(folder.encode()).hexdigest()[:32]}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # How long a delivery holds its step without renewal. A killed one blocks the step for this long;
 # a living one whose call hangs for longer may get a twin, which every step must bear.
 HOLD_S = 20.0
+# Code of the RunEnded by which a delivery learns that it is not the one that goes on.
+TAKEN_OVER = "step:taken-over"
 
 
 class Admission(StrEnum):
@@ -90,15 +92,18 @@ class StepLedger:
         """Renews the claim while work goes on.
 
         Raises:
-            RunEnded: If the run has its outcome, or another delivery has taken the step over.
+            RunEnded: If the run has its outcome; with the code `TAKEN_OVER` if it has none, but
+                another delivery has taken the step over, whose work must be left alone.
         """
         answer: str = self._store.script(
             "hold_step",
             [keys.run_key(turn.run_id)],
             [self._store.now(), turn.step, turn.owner, HOLD_S],
         )
-        if answer == "lost" or (answer == "ended" and not after_outcome):
-            raise RunEnded(f"Run {turn.run_id} has ended, or {turn.step} has another delivery.")
+        if answer == "lost":
+            raise RunEnded(f"{turn.step} of {turn.run_id} has another delivery.", TAKEN_OVER)
+        if answer == "ended" and not after_outcome:
+            raise RunEnded(f"Run {turn.run_id} has its outcome.")
 
     def leave(
         self,

@@ -12,27 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 from curation.errors import OperatorError, RequestError, TransientError
 from curation.ports import SourceVideo
+from curation.video_names import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-# What counts as a video in a folder; what it really is, the probe finds out.
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".m2ts",
-        ".ogv",
-        ".flv",
-    }
-)
 _CHUNK_BYTES = 1024 * 1024
 # A mounted share that stumbles, or a process with too many open files.
 _PASSING = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE})
