@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import cycle
@@ -91,6 +92,22 @@ def write_playlist(path: Path, target: Path) -> Path:
     """Writes a text that FFmpeg, left to guess, plays as the video `target`."""
     path.write_text(f"ffconcat version 1.0\nfile {target.name}\n", encoding="utf-8")
     return path
+
+
+def damage_frames(avi: bytes, numbers: Sequence[int]) -> bytes:
+    """Returns an AVI in which a part of each of these frames is zeroed; its index stays whole.
+
+    Make it with codec `mpeg4` and option `g=1`, so that each frame stands for itself and the
+    decoder sees the damage.
+    """
+    content = bytearray(avi)
+    start = avi.index(b"movi")
+    chunks = list(re.finditer(rb"00dc(.{4})", avi[start:], re.DOTALL))
+    for number in numbers:
+        size = int.from_bytes(chunks[number][1], "little")
+        middle = start + chunks[number].end() + size // 2
+        content[middle : middle + size // 4] = bytes(size // 4)
+    return bytes(content)
 
 
 def shipped_clip(name: str) -> Path:
