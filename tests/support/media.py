@@ -73,9 +73,11 @@ def write_scenes(  # noqa: PLR0913  # each argument is one property of the video
     return path
 
 
-def write_audio(path: Path, *, cover: bool = False) -> Path:
-    """Writes a second of sound without video, with a cover picture if wanted."""
-    with av.open(str(path), "w") as container:
+def write_audio(
+    path: Path, *, cover: bool = False, options: Mapping[str, str] | None = None
+) -> Path:
+    """Writes a second of sound without video, with a cover picture or muxer options if wanted."""
+    with av.open(str(path), "w", options=dict(options or {})) as container:
         stream = container.add_stream("aac", rate=16_000)
         if cover:
             _add_cover(container)

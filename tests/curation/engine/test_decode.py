@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from curation.engine.decode import READ_BYTES, open_video
 from curation.errors import RequestError, TransientError
-from tests.support.media import read_number, shipped_clip, write_scenes
+from tests.support.media import read_number, shipped_clip, write_audio, write_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +154,17 @@ def test_frames__end_where_a_truncated_file_ends(tmp_path: Path) -> None:
 
     assert 30 < len(frames) < 100
     assert carried[:30] == list(range(30))
+
+
+def test_frames__are_complete_when_sound_begins_late(tmp_path: Path) -> None:
+    """A stream that nobody has announced, as broadcasts have, does not end the others early."""
+    picture = write_scenes(tmp_path / "picture.ts", [100], fps=5).read_bytes()
+    pids = {"mpegts_start_pid": "512", "mpegts_pmt_start_pid": "4200"}
+    sound = write_audio(tmp_path / "sound.ts", options=pids).read_bytes()
+
+    _, carried = decode(picture + sound)
+
+    assert carried == list(range(100))
 
 
 class _FailingFile(io.BytesIO):

@@ -26,8 +26,9 @@ def nothing() -> None:
 
 def directions(n: int, *, seed: int = 0, size: int = 32) -> Embeddings:
     """Returns n random directions, shape (n, size)."""
-    rows = np.random.default_rng(seed).normal(size=(n, size))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    rows = np.random.default_rng(seed).normal(size=(n, size)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_select_frames__ends_when_the_waiting_ends() -> None:
 
 def test_choose__tells_why_its_process_ended() -> None:
     """What the process said last is in the error."""
-    with pytest.raises(SelectionFailed, match=r"ended with code 1: .*n_samples_to_select") as caught:
+    with pytest.raises(SelectionFailed, match=r"code 1: .*n_samples_to_select") as caught:
         _choose(directions(2), -1, nothing)
 
     assert caught.value.code == "engine:selection"
