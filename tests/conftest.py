@@ -88,9 +88,14 @@ def bucket(s3_client: S3Client) -> str:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """EC2 and SSM of this test alone, both instances stopped; boto3's variables point to it."""
-    with cloud_server(tmp_path / "cloud") as server:
+def cloud(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cloud]:
+    """EC2 and SSM of this test alone, both instances stopped; boto3's variables point to it.
+
+    Its parameter, if any, says how slow it is, for example `{"boot_s": 60.0}`.
+    """
+    with cloud_server(tmp_path / "cloud", **getattr(request, "param", {})) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server

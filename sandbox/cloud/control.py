@@ -29,16 +29,6 @@ class Control:
     instance_id: str
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What boto3 needs to find it; nothing here is secret, as no signature is checked."""
-        return {
-            "AWS_ENDPOINT_URL_EC2": self.url,
-            "AWS_ENDPOINT_URL_SSM": self.url,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-        }
-
-    @property
     def state(self) -> str:
         """True state of the instance, whatever a describe call says."""
         return str(self.instances()[self.instance_id]["state"])
@@ -56,16 +46,21 @@ class Control:
         calls = self._ask("GET", "calls")["calls"]
         return [call for call in calls if operation in (None, call["operation"])]
 
-    def faults(self, *script: dict[str, Any]) -> None:
-        """Appends to the script of the faults; without an entry, clears it.
+    def faults(self) -> list[dict[str, Any]]:
+        """Returns what is left of the script of the faults."""
+        return list(self._ask("GET", "faults")["faults"])
+
+    def add_faults(self, *script: dict[str, Any]) -> None:
+        """Appends to the script of the faults.
 
         An entry is, for example, `{"operation": "StartInstances", "kind": "error",
         "code": "InsufficientInstanceCapacity", "times": 4}`; see `faults.py`.
         """
-        if script:
-            self._ask("POST", "faults", list(script))
-        else:
-            self._ask("DELETE", "faults")
+        self._ask("POST", "faults", list(script))
+
+    def clear_faults(self) -> None:
+        """Drops the script of the faults."""
+        self._ask("DELETE", "faults")
 
     def hand(self, name: str) -> None:
         """Does `start`, `stop`, `power-off`, `agent-off` or `agent-on` past the API."""

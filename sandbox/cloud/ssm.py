@@ -123,7 +123,8 @@ class Ssm:
 
     def _list_invocations(self, request: Request) -> Answer:
         asked = request.parameters
-        command_ids = [asked["CommandId"]] if "CommandId" in asked else list(self._commands)
+        newest_first = list(reversed(self._commands))
+        command_ids = [asked["CommandId"]] if "CommandId" in asked else newest_first
         invocations = [
             {**_summary(command), "InstanceId": command.instance.instance_id}
             for command_id in command_ids

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
+import pytest
+
 from sandbox.cloud.control import Control
 from tests.support.waiting import wait_until
 
@@ -21,16 +24,24 @@ OTHER_INSTANCE_ID = "i-0fedcba9876543210"
 REGION = "us-east-1"
 
 _END_TIMEOUT_S = 20.0
-# Long enough for every state to be seen, short enough for hundreds of tests.
+# A test that wants to see a state on the way makes that one slow, see the fixture `cloud`.
 _DELAYS = {
-    "boot_s": 0.1,
-    "agent_s": 0.1,
-    "stop_s": 0.1,
+    "boot_s": 0.05,
+    "agent_s": 0.05,
+    "stop_s": 0.05,
     "grace_s": 0.5,
     "ping_s": 0.05,
-    "deliver_s": 0.05,
+    "deliver_s": 0.02,
     "invisible_s": 0.02,
 }
+SLOW_S = 60.0
+
+
+def slow(*delays: str) -> pytest.MarkDecorator:
+    """Marks a test whose stand-in takes so long for these that the test never sees their end."""
+    return pytest.mark.parametrize(
+        "cloud", [dict.fromkeys(delays, SLOW_S)], indirect=True, ids=["slow"]
+    )
 
 
 @dataclass(frozen=True)
@@ -81,3 +92,11 @@ def cloud_server(data: Path, **options: float) -> Iterator[Cloud]:
         finally:
             process.terminate()
             process.wait(timeout=_END_TIMEOUT_S)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tells whether a process still runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
 
 # One request for one call, so that scripts of faults are easy to count.
-ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=2)
+ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+HASTY = ONCE.merge(Config(read_timeout=0.3))
 LEASE_DOCUMENT = {
     "schemaVersion": "2.2",
     "parameters": {"LeaseUntil": {"type": "String", "allowedPattern": "^[0-9]{10}$"}},
@@ -83,3 +84,9 @@ def booted_ec2(session: boto3.Session, booted: Cloud) -> EC2Client:
 def booted_ssm(session: boto3.Session, booted: Cloud) -> SSMClient:
     """SSM of the shared stand-in."""
     return session.client("ssm", endpoint_url=booted.url, config=ONCE)
+
+
+@pytest.fixture(scope="session")
+def hasty_ec2(session: boto3.Session, booted: Cloud) -> EC2Client:
+    """EC2 of the shared stand-in, for a client that soon gives up."""
+    return session.client("ec2", endpoint_url=booted.url, config=HASTY)

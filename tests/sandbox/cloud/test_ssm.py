@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import INSTANCE_ID, cloud_server
+from tests.support.cloud import INSTANCE_ID, slow
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import boto3
     from types_boto3_ssm import SSMClient
     from types_boto3_ssm.type_defs import (
         GetCommandInvocationResultTypeDef,
@@ -61,11 +60,10 @@ def agent(ssm: SSMClient, status: str | None = None) -> InstanceInformationTypeD
     return found[0] if found else None
 
 
-def test_agent__comes_online_after_running(ssm: SSMClient, cloud: Cloud) -> None:
+def test_agent__pings(ssm: SSMClient, cloud: Cloud) -> None:
     """An instance is unknown to SSM until its agent has registered; then its pings move on."""
-    cloud.hand("start")
-    cloud.wait_for("running")
     before = agent(ssm)
+    cloud.boot()
 
     first = wait_until(lambda: agent(ssm))
 
@@ -75,31 +73,44 @@ def test_agent__comes_online_after_running(ssm: SSMClient, cloud: Cloud) -> None
     wait_until(lambda: (now := agent(ssm)) and now["LastPingDateTime"] > ping)
 
 
-def test_agent__seems_online_after_a_stop(session: boto3.Session, tmp_path: Path) -> None:
-    """SSM says `Online`, with an old ping, until it notices that the pings have ended."""
-    with cloud_server(tmp_path, lost_s=0.8) as cloud:
-        ssm = session.client("ssm", endpoint_url=cloud.url)
-        cloud.boot()
-        cloud.hand("stop")
-        cloud.wait_for("stopped")
+def test_agent__seems_online_after_a_stop(ssm: SSMClient, cloud: Cloud) -> None:
+    """SSM goes on saying `Online`, with a ping of before the stop."""
+    cloud.boot()
+    cloud.hand("stop")
+    cloud.wait_for("stopped")
 
-        stale = agent(ssm)
+    stale = agent(ssm, "Online")
 
-        assert stale
-        assert stale["PingStatus"] == "Online"
-        lost = wait_until(lambda: agent(ssm, "ConnectionLost"))
-        assert lost["LastPingDateTime"] == stale["LastPingDateTime"]
+    assert stale
+    assert agent(ssm) == stale
 
 
+@pytest.mark.parametrize("cloud", [{"lost_s": 0.2}], indirect=True)
+def test_agent__is_lost_in_the_end(ssm: SSMClient, cloud: Cloud) -> None:
+    """When no ping has come for a while SSM says `ConnectionLost`."""
+    cloud.boot()
+    cloud.hand("stop")
+
+    assert wait_until(lambda: agent(ssm, "ConnectionLost"))
+
+
+@slow("agent_s")
 def test_send_command__needs_the_agent(ssm: SSMClient, cloud: Cloud) -> None:
-    """One code for all: stopped, started but not online yet, and dropped out."""
+    """One code for all: the instance is stopped, or it runs and its agent is not online yet."""
     with pytest.raises(ClientError, match="InvalidInstanceId"):
         send(ssm, "true")
     cloud.hand("start")
     cloud.wait_for("running")
+
     with pytest.raises(ClientError, match="InvalidInstanceId"):
         send(ssm, "true")
-    wait_until(lambda: agent(ssm))
+
+    assert agent(ssm) is None
+
+
+def test_send_command__to_an_agent_that_dropped_out(ssm: SSMClient, cloud: Cloud) -> None:
+    """An agent can go and come back while its instance runs."""
+    cloud.boot()
     cloud.hand("agent-off")
     with pytest.raises(ClientError, match="InvalidInstanceId"):
         send(ssm, "true")
@@ -124,17 +135,16 @@ def test_command__really_runs(line: str, status: str, code: int, booted_ssm: SSM
     assert invocation["StandardErrorContent"] == "err\n"
 
 
-def test_command__is_unknown_for_a_moment(session: boto3.Session, tmp_path: Path) -> None:
+@slow("invisible_s")
+def test_command__is_unknown_for_a_moment(ssm: SSMClient, cloud: Cloud) -> None:
     """Right after SendCommand its invocation does not exist."""
-    with cloud_server(tmp_path, invisible_s=0.3) as cloud:
-        ssm = session.client("ssm", endpoint_url=cloud.url)
-        cloud.boot()
-        command_id = send(ssm, "true")
+    cloud.boot()
+    command_id = send(ssm, "true")
 
-        with pytest.raises(ClientError, match="InvocationDoesNotExist"):
-            ssm.get_command_invocation(CommandId=command_id, InstanceId=INSTANCE_ID)
+    with pytest.raises(ClientError, match="InvocationDoesNotExist"):
+        ssm.get_command_invocation(CommandId=command_id, InstanceId=INSTANCE_ID)
 
-        assert reach(ssm, command_id, ENDS)["Status"] == "Success"
+    assert ssm.list_command_invocations()["CommandInvocations"] == []
 
 
 def test_command__has_code_minus_one_while_it_runs(booted_ssm: SSMClient) -> None:
@@ -178,14 +188,14 @@ def test_command__does_not_wait_for_what_detached(booted_ssm: SSMClient) -> None
 
 
 def test_list_command_invocations__shows_all_or_one(booted_ssm: SSMClient) -> None:
-    """Sent commands can be found again, with their comment."""
+    """Sent commands can be found again, the newest first."""
     first, second = send(booted_ssm, "true"), send(booted_ssm, "true")
     reach(booted_ssm, second, ENDS)
 
     everything = booted_ssm.list_command_invocations(InstanceId=INSTANCE_ID)["CommandInvocations"]
     one = booted_ssm.list_command_invocations(CommandId=first)["CommandInvocations"]
 
-    assert {item["CommandId"] for item in everything} >= {first, second}
+    assert [item["CommandId"] for item in everything[:2]] == [second, first]
     assert [item["CommandId"] for item in one] == [first]
 
 
@@ -234,27 +244,24 @@ def test_send_command__runs_a_document_of_ones_own(booted_ssm: SSMClient) -> Non
     assert invocation["StandardOutputContent"] == "until 1795340211\n"
 
 
-def test_command__waits_for_an_agent_that_dropped_out(
-    session: boto3.Session, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("cloud", [{"deliver_s": 1.0}], indirect=True)
+def test_command__waits_for_an_agent_that_dropped_out(ssm: SSMClient, cloud: Cloud) -> None:
     """A command that cannot be delivered is `Delayed`, and runs when the agent is back."""
-    with cloud_server(tmp_path, deliver_s=0.3) as cloud:
-        ssm = session.client("ssm", endpoint_url=cloud.url)
-        cloud.boot()
-        command_id = send(ssm, "true")
-        cloud.hand("agent-off")
-        reach(ssm, command_id, {"Delayed"})
+    cloud.boot()
+    command_id = send(ssm, "true")
+    cloud.hand("agent-off")
+    reach(ssm, command_id, {"Delayed"})
 
-        cloud.hand("agent-on")
+    cloud.hand("agent-on")
 
-        assert reach(ssm, command_id, ENDS)["Status"] == "Success"
+    assert reach(ssm, command_id, ENDS)["Status"] == "Success"
 
 
 def test_command__without_effect_times_out_in_delivery(
     booted_ssm: SSMClient, booted: Cloud
 ) -> None:
     """A command that is lost on its way ends `DeliveryTimedOut`."""
-    booted.faults({"operation": "SendCommand", "kind": "no-effect", "seconds": 0.2})
+    booted.add_faults({"operation": "SendCommand", "kind": "no-effect", "seconds": 0.2})
 
     invocation = reach(booted_ssm, send(booted_ssm, "true"), ENDS)
 
