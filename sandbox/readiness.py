@@ -13,6 +13,8 @@ from redis.retry import Retry
 from sandbox.processes import HOST
 
 PATIENCE_S = 1.0
+# A Celery worker that is up answers within milliseconds, and one that is not keeps us waiting.
+PING_S = 0.5
 
 
 def http_answers(port: int, path: str, *, status: int) -> bool:
@@ -46,7 +48,7 @@ def worker_answers(url: str, node: str) -> bool:
     try:
         with app.connection_for_write() as connection:
             replies = app.control.ping(
-                destination=[node], timeout=PATIENCE_S, limit=1, connection=connection
+                destination=[node], timeout=PING_S, limit=1, connection=connection
             )
         return bool(replies)
     except OperationalError:

@@ -52,21 +52,26 @@ def up(folder: Path) -> str:
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     settings = _settings()
-    parts = _parts(folder, settings)
+    layers = _layers(folder, settings)
     supervisor = Supervisor(folder)
     supervisor.start(os.environ)
     try:
-        launch(supervisor, parts)
+        for layer in layers:
+            launch(supervisor, layer)
     except BaseException:
         supervisor.stop()
         raise
     supervisor.leave()
-    lines = [f"Running: {', '.join(part.process.name for part in parts)}"]
-    if "FLOWER_BASIC_AUTH" in settings:
-        lines.append(f"Flower:  http://{HOST}:{_flower_port(settings)}/")
-    else:
-        lines.append("Flower:  not started. Set FLOWER_BASIC_AUTH=user:password to have it.")
-    return "\n".join([*lines, f"Logs:    {folder / 'logs'}", "Stop it: make down"])
+    names = [part.process.name for layer in layers for part in layer]
+    flower = "not started. Set FLOWER_BASIC_AUTH=user:password to have it."
+    if "flower" in names:
+        flower = f"http://{HOST}:{_flower_port(settings)}/"
+    return (
+        f"Running: {', '.join(names)}\n"
+        f"Flower:  {flower}\n"
+        f"Logs:    {folder / 'logs'}\n"
+        "Stop it: make down"
+    )
 
 
 def down(folder: Path) -> str:
@@ -83,16 +88,15 @@ def _settings() -> dict[str, str]:
     return {name: value for name, value in {**file, **os.environ}.items() if value}
 
 
-def _parts(folder: Path, settings: Mapping[str, str]) -> list[Part]:
+def _layers(folder: Path, settings: Mapping[str, str]) -> list[list[Part]]:
+    """Describes the broker, and what stands on it: whoever finds none waits before a next try."""
     url = settings.get("REDIS_URL", DEFAULT_REDIS_URL)
     # With an instance the engine's worker runs there; a second one here would take its work away.
     queues = QUEUES if "EC2_INSTANCE_ID" in settings else (*QUEUES, "engine")
-    return [
-        *_broker(folder, url),
-        *(_worker(folder, queue, url) for queue in queues),
-        _beat(folder),
-        *([_flower(folder, _flower_port(settings))] if "FLOWER_BASIC_AUTH" in settings else []),
-    ]
+    celery = [*(_worker(folder, queue, url) for queue in queues), _beat(folder)]
+    if "FLOWER_BASIC_AUTH" in settings:
+        celery.append(_flower(folder, _flower_port(settings)))
+    return [_broker(folder, url), celery]
 
 
 def _broker(folder: Path, url: str) -> list[Part]:

@@ -139,4 +139,6 @@ def answers(world: World, name: str) -> bool:
         return worker_answers(world.environment["REDIS_URL"], CONTROL_WORKER)
     if name == "flower":
         return http_answers(world.ports["flower"], "/healthcheck", status=200)
-    return "beat: Starting" in world.log("beat").read_text()
+    return (
+        world.log("beat").read_text().count("beat: Starting") == 1 + world.processes[name].restarts
+    )
