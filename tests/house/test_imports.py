@@ -63,6 +63,21 @@ def test_intrusions__cover_every_contract(checkout: Path) -> None:
     assert sorted(INTRUSIONS) == sorted(names)
 
 
+def test_worker_modules__are_all_kept_apart(checkout: Path) -> None:
+    """A new queue's module is under the contract that keeps worker modules from each other."""
+    config = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = config["tool"]["importlinter"]["contracts"]
+    (apart,) = (item["modules"] for item in contracts if item["type"] == "independence")
+
+    with_tasks = {
+        f"workers.{path.stem}"
+        for path in (checkout / "workers").glob("*.py")
+        if "@shared_task" in path.read_text(encoding="utf-8")
+    }
+
+    assert with_tasks == set(apart)
+
+
 @pytest.mark.parametrize("contract", INTRUSIONS)
 def test_contract__breaks_on_a_forbidden_import(
     contract: str, checkout: Path, packages: tuple[str, ...], tmp_path: Path
