@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from curation.adapters.retry_after import retry_after_s
 from curation.errors import RequestError, TransientError
 from curation.links import public_url
 
@@ -93,7 +92,7 @@ def check_status(response: requests.Response, place: str) -> None:
         raise TransientError(
             f"{message}. The host is busy or broken.",
             code=f"source:http:{status}",
-            retry_after_s=_retry_after_s(response.headers.get("Retry-After", "")),
+            retry_after_s=retry_after_s(response.headers.get("Retry-After", "")),
         )
     raise RequestError(
         f"{message}. Check the link; a signed one may be over.", code=f"source:http:{status}"
@@ -209,16 +208,6 @@ def _range_of(response: requests.Response) -> tuple[int | None, int | None]:
     if match is None or response.status_code != HTTPStatus.PARTIAL_CONTENT:
         return None, None
     return int(match["start"] or 0), int(match["total"])
-
-
-def _retry_after_s(text: str) -> float | None:
-    """Reads `Retry-After`: seconds or a date (RFC 9110, 10.2.3)."""
-    if text.strip().isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def _phrase(status: int) -> str:
