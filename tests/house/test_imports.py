@@ -78,20 +78,32 @@ def test_worker_modules__are_all_kept_apart(checkout: Path) -> None:
     assert with_tasks == set(apart)
 
 
-@pytest.mark.parametrize("contract", INTRUSIONS)
-def test_contract__breaks_on_a_forbidden_import(
-    contract: str, checkout: Path, packages: tuple[str, ...], tmp_path: Path
-) -> None:
-    """One import in the wrong place turns exactly the contract red that forbids it."""
-    path, target = INTRUSIONS[contract]
+@pytest.fixture
+def copy(checkout: Path, packages: tuple[str, ...], tmp_path: Path) -> Path:
+    """A copy of the packages with their contracts, to do harm to."""
     for package in packages:
-        shutil.copytree(checkout / package, tmp_path / package)
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(checkout / package, tmp_path / package, ignore=ignore)
     shutil.copy(checkout / "pyproject.toml", tmp_path)
-    assert f"{contract} KEPT" in lint(tmp_path).stdout
+    return tmp_path
 
-    with (tmp_path / path).open("a", encoding="utf-8") as module:
+
+def test_contracts__are_kept(copy: Path) -> None:
+    """As it is, the copy keeps every contract, so that what breaks one below is the import."""
+    result = lint(copy)
+
+    assert result.stdout.count(" KEPT") == len(INTRUSIONS)
+    assert result.returncode == 0
+
+
+@pytest.mark.parametrize("contract", INTRUSIONS)
+def test_contract__breaks_on_a_forbidden_import(contract: str, copy: Path) -> None:
+    """One import in the wrong place turns the contract red that forbids it."""
+    path, target = INTRUSIONS[contract]
+    with (copy / path).open("a", encoding="utf-8") as module:
         module.write(f"\nimport {target}\n")
-    result = lint(tmp_path)
+
+    result = lint(copy)
 
     assert f"{contract} BROKEN" in result.stdout
     assert result.returncode != 0
