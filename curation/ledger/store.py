@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# `enqueue` promises an answer within 5 s: three tries of at most 1 s and two pauses.
-_CONNECT_TIMEOUT_S = 1.0
-_COMMAND_TIMEOUT_S = 10.0
+# `enqueue` promises an answer within 5 s, also when Redis accepts connections and then is silent.
+_TIMEOUT_S = 2.5
+# A refused or broken connection is tried again, because a restart takes a moment. Silence is not:
+# the command may have been carried out, and three times the timeout would be too long.
 _RETRIES = 2
 _PAUSE_S = 0.25
 
@@ -57,11 +58,11 @@ class Store:
         client = Redis.from_url(
             url,
             decode_responses=True,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_COMMAND_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=_TIMEOUT_S,
             socket_keepalive=True,
             health_check_interval=25,
-            retry=Retry(ConstantBackoff(_PAUSE_S), _RETRIES),
+            retry=Retry(ConstantBackoff(_PAUSE_S), _RETRIES, (RedisConnectionError,)),
         )
         return cls(client)
 
