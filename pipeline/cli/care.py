@@ -34,6 +34,14 @@ class HeldLease(Record):
     ends_at: Timestamp
 
 
+class Act(Record):
+    """What a round of the reaper found or did, about a run or the instance."""
+
+    done: str
+    run_id: str | None = None
+    instance_id: str | None = None
+
+
 class RunCost(Record):
     """What one run has cost, and what came of it."""
 
@@ -61,15 +69,14 @@ def reap(*, as_json: _Json = False) -> None:
 
     Example: curate reap
     """
-    done = reaper.reap_runs()
-    for act in done:
-        output.note(act.capitalize())
+    acts = [Act(done=word, run_id=run_id) for word, run_id in map(str.split, reaper.reap_runs())]
+    for act in acts:
+        output.note(f"Run {act.run_id} is {act.done}.")
     found = reaper.reap_instance()
     output.note(_FOUND[found])
-    instance_id = client.settings().ec2.ec2_instance_id
     if as_json:
-        acts = [dict(zip(("done", "run_id"), act.split(), strict=True)) for act in done]
-        output.answer_items([*acts, {"done": found, "instance_id": instance_id}])
+        acts.append(Act(done=found, instance_id=client.settings().ec2.ec2_instance_id))
+        _show(acts, as_json=True)
 
 
 def cost(
@@ -84,7 +91,7 @@ def cost(
     costs = [_cost_of(run) for run in client.ledger().runs.newest(limit)]
     _show(costs, as_json=as_json)
     total_s = sum(cost.instance_seconds or 0.0 for cost in costs)
-    output.note(f"{len(costs)} runs used {output.duration(total_s)} of the instance.")
+    output.note(f"In all: {output.duration(total_s)} of the instance.")
 
 
 def _instance_ids() -> list[str]:

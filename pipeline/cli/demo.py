@@ -61,29 +61,29 @@ class DemoReport(Record):
         return json.dumps(head | self.model_dump(mode="json"), indent=2)
 
 
-def demo(
-    videos: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="VIDEO",
-            exists=True,
-            dir_okay=False,
-            resolve_path=True,
-            help="Your own videos. Without any: a real clip of ten seconds.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False,
-            help="Folder for the sandbox's data, which is kept. Without it: a temporary one.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
-) -> None:
+_Videos = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="VIDEO",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        help="Your own videos. Without any: a real clip of ten seconds.",
+        show_default=False,
+    ),
+]
+_Data = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        help="Folder for the sandbox's data, which is kept. Without it: a temporary one.",
+        show_default=False,
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+
+
+def demo(videos: _Videos = None, *, data: _Data = None, as_json: _Json = False) -> None:
     """Selects frames of real videos with the whole chain on this machine; no account needed.
 
     Example: curate demo my-clip.mp4
@@ -96,7 +96,7 @@ def demo(
             _print(report)
         if problems := report.problems():
             output.complain(" ".join(problems))
-            output.note(f"What each process said is in {folder / 'logs'}; begin with control.log.")
+            output.note(f"What the processes said: {_logs(folder)}")
             raise typer.Exit(output.FAILED)
     output.suggest("curate sandbox", "Keep one running, to try all else")
 
@@ -195,6 +195,13 @@ def _print(report: DemoReport) -> None:
     )
     parts = ", ".join(f"{name} {seconds:g} s" for name, seconds in report.seconds.items())
     output.note(f"The demo took {output.duration(sum(report.seconds.values()))}: {parts}.")
+
+
+def _logs(folder: Path) -> str:
+    on_instance = folder / "instance" / "tmp" / "selection-worker.log"
+    return " and ".join(
+        str(log) for log in (folder / "logs" / "control.log", on_instance) if log.exists()
+    )
 
 
 class _Clock:

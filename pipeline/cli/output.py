@@ -1,6 +1,7 @@
 """What a command prints and how it ends: answers on stdout, all else on stderr, exit codes."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -17,9 +18,8 @@ USAGE = 2  # wrong usage or settings, or no such run
 UNREACHABLE = 3  # Redis does not answer
 INTERRUPTED = 130  # Ctrl-C, as shells count it
 
-answers = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
-# Tables in a pipe are as wide as they need to be: nobody wants half an id.
+# In a pipe, tables are as wide as they need to be: nobody wants half an id.
 _PIPE_WIDTH = 240
 
 
@@ -34,7 +34,8 @@ def exit_code(error: CurationError) -> int:
 
 def answer(view: RenderableType) -> None:
     """Prints what was asked for."""
-    answers.print(view, width=None if answers.is_terminal else _PIPE_WIDTH)
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    console.print(view, markup=False, soft_wrap=isinstance(view, str))
 
 
 def answer_json(document: str) -> None:

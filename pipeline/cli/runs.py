@@ -15,32 +15,43 @@ from pipeline import client
 from pipeline.cli import output, watch
 from pipeline.cli.view import facts_view, run_view, runs_view
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+_Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A file or folder, https://…, s3://bucket/prefix, pexels:popular or "
+        "pexels:search?query=WORDS. Without it: VIDEO_SOURCE.",
+        show_default=False,
+    ),
+]
+_Proportion = Annotated[
+    float | None,
+    typer.Option(help="Share of frames to keep, 0 to 1. Without it: PROPORTION_SAMPLES."),
+]
+_Backend = Annotated[
+    Backend | None, typer.Option(help="Who selects. Without it: SELECTION_BACKEND.")
+]
+_Key = Annotated[str | None, typer.Option(help="The same key gives the same run, however often.")]
+_Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")]
+_Limit = Annotated[int, typer.Option(min=1, help="How many, the newest first.")]
 _RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id.", show_default=False)]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+# Where the caller has set a field of the request.
+_SET_BY = {
+    "source": "SOURCE",
+    "proportion_samples": "--proportion",
+    "selection_backend": "--backend",
+    "idempotency_key": "--idempotency-key",
+}
 
 
-def run(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A file or folder, https://…, s3://bucket/prefix, pexels:popular or "
-            "pexels:search?query=WORDS. Without it: VIDEO_SOURCE.",
-            show_default=False,
-        ),
-    ] = None,
+def run(  # one parameter for each option
+    source: _Source = None,
     *,
-    proportion: Annotated[
-        float | None,
-        typer.Option(help="Share of frames to keep, 0 to 1. Without it: PROPORTION_SAMPLES."),
-    ] = None,
-    backend: Annotated[
-        Backend | None, typer.Option(help="Who selects. Without it: SELECTION_BACKEND.")
-    ] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key gives the same run, however often.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")] = False,
+    proportion: _Proportion = None,
+    backend: _Backend = None,
+    idempotency_key: _Key = None,
+    wait: _Wait = False,
     as_json: _Json = False,
 ) -> None:
     """Asks for a run: one video, ingested, its frames selected, the instance given back.
@@ -59,11 +70,7 @@ def run(
     _print_accepted(run_id, as_json=as_json)
 
 
-def list_runs(
-    *,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
-    as_json: _Json = False,
-) -> None:
+def list_runs(*, limit: _Limit = 20, as_json: _Json = False) -> None:
     """Lists runs, the newest first.
 
     Example: curate list --limit 50
@@ -143,7 +150,10 @@ def _request(**asked: object) -> RunRequest:
     try:
         return RunRequest.model_validate(asked)
     except ValidationError as error:
-        problems = [f"{item['loc'][0]}: {item['msg']}" for item in error.errors()]
+        problems = [
+            f"{_SET_BY[str(item['loc'][0])]} {item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        ]
         raise typer.BadParameter("; ".join(problems)) from None
 
 

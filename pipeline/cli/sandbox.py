@@ -72,17 +72,15 @@ def _introduce(world: "World", *, is_kept: bool) -> None:
     from sandbox.clip import clip
 
     end = "stays" if is_kept else "is removed at the end"
-    output.note(f"The sandbox runs in {world.data}, which {end}.\n")
+    output.answer(f"The sandbox runs in {world.data}, which {end}.\n")
     table = Table.grid(padding=(0, 2))
     for name, status in world.processes.items():
         port = world.ports.get(name)
         place = f"127.0.0.1:{port}" if port else ""
         table.add_row(f"  {name}", _PARTS.get(name, ""), place, f"process {status.pid}")
     output.answer(table)
-    output.note("")
-    for name, link in world.links.items():
-        output.note(f"  {name:<8} {link}")
-    output.note("")
+    links = "".join(f"\n  {name:<8} {link}" for name, link in world.links.items())
+    output.answer(f"{links}\n")
     command = shlex.join([str(world.door), "curate", "run", str(clip()), "--wait"])
     output.suggest(command, "Next, in another terminal")
     output.note("Ctrl-C ends all of it.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
@@ -31,6 +32,8 @@ _MARKS = {
     StepState.SKIPPED: "-",
     StepState.CANCELED: "✘",
 }
+# One for all, so that it does not begin anew with each look.
+_BUSY = Padding(Spinner("dots", style="cyan"), (0, 0, 0, 2))
 _BAR_WIDTH = 24
 
 
@@ -90,7 +93,7 @@ def _steps(run: Run, task: EngineTask | None, now: float) -> Table:
         style = _STYLES.get(step.state, "cyan")
         mark = _MARKS.get(step.state)
         table.add_row(
-            Text(f"  {mark}", style=style) if mark else Spinner("dots", "", style=style),
+            Text(f"  {mark}", style=style) if mark else _BUSY,
             name,
             Text(step.state, style=style),
             _elapsed(step, now),
@@ -112,10 +115,12 @@ def _tries(step: Step) -> str:
 
 
 def _doing(run: Run, task: EngineTask | None) -> RenderableType:
-    if task is None or task.n_done is None or not task.n_frames:
-        return Text(run.selection.state or "", style="dim")
+    word = Text(task.state if task else run.selection.state or "", style="dim")
+    if task is None or not task.n_done or not task.n_frames:
+        return word
     row = Table.grid(padding=(0, 1))
     row.add_row(
+        word,
         ProgressBar(total=task.n_frames, completed=task.n_done, width=_BAR_WIDTH),
         Text(f"{task.n_done} of {task.n_frames} frames", style="dim"),
     )
@@ -135,7 +140,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         state = run.instance.state or "unknown"
         facts.append(("instance", f"{run.instance.instance_id} {state}, used {duration(seconds)}"))
     if run.selection.state:
-        facts.append(("selected", f"{_selected(run) or 'nothing yet'} ({run.selection.state})"))
+        selected = f", {_selected(run)} selected" if _selected(run) else ""
+        facts.append(("selection", f"{run.selection.state}{selected}"))
     if run.resumed_from:
         facts.append(("resumes", run.resumed_from))
     return facts
