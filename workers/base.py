@@ -98,6 +98,9 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         except LedgerUnavailable:
             raise self.retry(countdown=_LEDGER_PAUSE_S) from None
 
+    def give_up(self, run_id: str) -> None:
+        """Removes what the step has half done, because no delivery will go on with it."""
+
     def _admit(self, turn: Turn) -> Delivery | None:
         ledger = wiring().ledger
         admission, number = ledger.steps.begin(
@@ -108,6 +111,8 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         if admission is Admission.STALE:
             # Not a return: as a header task's result it would count for the chord.
             raise Ignore
+        if admission is Admission.ENDED:
+            self.give_up(turn.run_id)
         if admission is not Admission.GO:
             log.info("Nothing to do", extra={"run_id": turn.run_id, "admission": admission})
             return None
@@ -123,6 +128,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         runs.decide(run.run_id, Outcome.FAILED, deadline_error(run))
         if self.after_outcome:
             return replace(delivery, run=runs.get(run.run_id))
+        self.give_up(run.run_id)
         self._leave(delivery, StepState.CANCELED)
         return None
 
@@ -183,6 +189,10 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         delivery.wiring.ledger.runs.decide(delivery.run.run_id, Outcome.FAILED, failure)
         level = logging.ERROR if isinstance(error, OperatorError) else logging.INFO
         log.log(level, "Step failed: %s", error, extra=delivery.run.log_context())
+        try:
+            self.give_up(delivery.run.run_id)
+        except CurationError as left_over:
+            log.warning("Left to the reaper: %s", left_over, extra=delivery.run.log_context())
         self._leave(delivery, StepState.FAILED)
         raise error
 

@@ -10,7 +10,7 @@ from celery import shared_task
 from curation.states import RunState, StepName
 from curation.steps import ingest
 from curation.steps.verdict import GO_ON, SUCCEEDED
-from workers.base import StepTask
+from workers.base import StepTask, wiring
 
 if TYPE_CHECKING:
     from curation.steps.verdict import Verdict
@@ -20,15 +20,28 @@ if TYPE_CHECKING:
 _SLICE_SHARE = 0.2
 
 
+class IngestTask(StepTask):
+    """A step that leaves parts in the bucket when it does not come to its end."""
+
+    abstract = True
+
+    def give_up(self, run_id: str) -> None:
+        """Removes the upload, unless it is finished."""
+        here = wiring()
+        ingest.clear_upload(
+            run_id, uploads=here.storage, objects=here.storage, ledger=here.upload_ledger
+        )
+
+
 @shared_task(
     bind=True,
-    base=StepTask,
+    base=IngestTask,
     name="ingest.ingest_video",
     step=StepName.INGEST_VIDEO,
     implies=RunState.PREPARING,
     tries=6,
 )
-def ingest_video(self: StepTask, run_id: str) -> None:
+def ingest_video(self: IngestTask, run_id: str) -> None:
     """Puts the run's video into the input bucket.
 
     Twice is safe: the key derives from the run id, and finished parts are in the ledger.
@@ -37,20 +50,20 @@ def ingest_video(self: StepTask, run_id: str) -> None:
 
 
 def _ingest(delivery: Delivery) -> Verdict:
-    wiring, run = delivery.wiring, delivery.run
-    slice_ends = time.monotonic() + _SLICE_SHARE * wiring.settings.broker.visibility_timeout_s
+    here, run = delivery.wiring, delivery.run
+    slice_ends = time.monotonic() + _SLICE_SHARE * here.settings.broker.visibility_timeout_s
     video = ingest.ingest_video(
         run,
-        source=wiring.video_source(run.request.source),
-        uploads=wiring.storage,
-        objects=wiring.storage,
-        probe=wiring.probe,
-        ledger=wiring.upload_ledger,
-        bucket_uri=wiring.settings.s3.input_bucket,
+        source=here.video_source(run.request.source),
+        uploads=here.storage,
+        objects=here.storage,
+        probe=here.probe,
+        ledger=here.upload_ledger,
+        bucket_uri=here.settings.s3.input_bucket,
         budget=lambda: time.monotonic() < slice_ends,
         keep_alive=delivery.keep_alive,
     )
     if video is None:
         return GO_ON
-    wiring.ledger.runs.record_video(run.run_id, video)
+    here.ledger.runs.record_video(run.run_id, video)
     return SUCCEEDED

@@ -30,11 +30,12 @@ def reap() -> None:
 
     Twice is safe: each act is claimed in the ledger, and EC2's stop is idempotent.
     """
-    done = reap_runs()
-    try:
-        done.append(f"instance {reap_instance()}")
-    except CurationError as error:
-        log.error("The instance could not be reaped: %s", error)  # noqa: TRY400  # expected kind
+    done: list[str] = []
+    for part in (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"]):
+        try:
+            done += part()
+        except CurationError as error:  # one part's error does not stop the others
+            log.error("Not all could be reaped: %s", error)  # noqa: TRY400  # an expected kind
     log.info("Reaped", extra={"done": done})
 
 
@@ -62,6 +63,16 @@ def reap_runs() -> list[str]:
         now=here.ledger.store.now(),
         silent_s=_silent_s(here),
         send=send_step,
+    )
+
+
+def reap_uploads() -> list[str]:
+    """Removes what ended runs have left in the bucket; returns one word and run id for each."""
+    here = wiring()
+    if not here.upload_ledger.unfinished():
+        return []
+    return reaping.reap_uploads(
+        here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
     )
 
 

@@ -33,10 +33,10 @@ def run_selection(self: StepTask, run_id: str) -> None:
 
 
 def _look(delivery: Delivery) -> Verdict:
-    wiring, run = delivery.wiring, delivery.run
+    here, run = delivery.wiring, delivery.run
     return select.run_selection(
         run,
-        backend=wiring.backend(run.request.selection_backend),
-        runs=wiring.ledger.runs,
-        machine=wiring.machine,
+        backend=here.backend(run.request.selection_backend),
+        runs=here.ledger.runs,
+        machine=here.machine,
     )

@@ -101,6 +101,11 @@ class RunLedger:
         """Whether it is known what the run will end as; False for an unknown run."""
         return self._store.has_field(keys.run_key(run_id), "outcome")
 
+    def is_over(self, run_id: str) -> bool:
+        """Whether the run has ended, or the ledger does not know it any more."""
+        fields = self._store.hash_of(keys.run_key(run_id))
+        return not fields or "ended_at" in fields
+
     def newest(self, count: int) -> list[Run]:
         """Returns the `count` runs created last, newest first."""
         return self._existing(self._store.newest_of(keys.RUNS, count))

@@ -10,12 +10,15 @@ from curation.ledger.leases import Release
 from curation.states import Outcome, StepName, StepState
 from curation.steps.deadline import deadline_error, is_over
 from curation.steps.finish import stop
+from curation.steps.ingest import clear_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from curation.ledger.runs import RunLedger
+    from curation.ledger.uploads import UploadLedger
     from curation.models import Run
+    from curation.ports import Objects, Uploads
     from curation.steps.instance import Machine
 
 log = logging.getLogger(__name__)
@@ -95,6 +98,34 @@ def reap_runs(
                 done.append(f"revived {run.run_id}")
         except CurationError:
             log.exception("Run could not be reaped", extra=run.log_context())
+    return done
+
+
+def reap_uploads(
+    ledger: UploadLedger, runs: RunLedger, *, uploads: Uploads, objects: Objects
+) -> list[str]:
+    """Removes what is left in the bucket of uploads whose run has ended.
+
+    One upload's error does not stop the others.
+
+    Args:
+        ledger: The ledger of uploads.
+        runs: The ledger of runs.
+        uploads: The bucket.
+        objects: The bucket.
+
+    Returns:
+        One word and run id for each upload that was removed.
+    """
+    done: list[str] = []
+    for run_id in ledger.unfinished():
+        if not runs.is_over(run_id):
+            continue
+        try:
+            clear_upload(run_id, uploads=uploads, objects=objects, ledger=ledger)
+            done.append(f"cleared {run_id}")
+        except CurationError:
+            log.exception("Upload could not be removed", extra={"run_id": run_id})
     return done
 
 

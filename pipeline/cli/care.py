@@ -69,7 +69,8 @@ def reap(*, as_json: _Json = False) -> None:
 
     Example: curate reap
     """
-    acts = [Act(done=word, run_id=run_id) for word, run_id in map(str.split, reaper.reap_runs())]
+    done = reaper.reap_runs() + reaper.reap_uploads()
+    acts = [Act(done=word, run_id=run_id) for word, run_id in map(str.split, done)]
     for act in acts:
         output.note(f"Run {act.run_id} is {act.done}.")
     found = reaper.reap_instance()
