@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation.errors import OperatorError, RequestError
+from curation.errors import RequestError
+from curation.ledger.hosted import HostedLedger
 from curation.ledger.ledger import Ledger
 from curation.ledger.uploads import UploadLedger
 from curation.source_uri import SourceKind, kind_of
@@ -131,8 +132,16 @@ class Wiring:
                     silent_s=ENGINE_SILENT_S,
                 )
             case Backend.LIGHTLY:
-                raise OperatorError(
-                    "The selection backend lightly is not supported yet. "
-                    "Set SELECTION_BACKEND=engine.",
-                    code="config:selection-backend",
-                )
+                return self._lightly
+
+    @cached_property
+    def _lightly(self) -> SelectionBackend:
+        """Hosted Lightly; one for a process, because its client costs much and prints a lot."""
+        from curation.adapters.selection.lightly import LightlyBackend
+
+        return LightlyBackend(
+            self.settings.lightly,
+            self.settings.s3,
+            ledger=HostedLedger(self.ledger.store),
+            objects=self.storage,
+        )

@@ -68,3 +68,13 @@ def taken_key(video_url: str) -> str:
     """
     folder = video_url.rpartition("/")[0]
     return f"{PREFIX}taken:{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
+
+
+def hosted_key(run_id: str) -> str:
+    """Hash: ids of a run on the hosted service. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}hosted:{run_id}"
+
+
+def lock_key(name: str) -> str:
+    """Hash: who is at something that one may do at a time, until when. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}lock:{name}"

@@ -1,0 +1,8 @@
+-- Gives a lock to one owner at a time, until it is given back or over. 1 if the caller has it.
+-- KEYS: lock
+-- ARGV: now, owner, hold in seconds, ttl in seconds
+local until_ = tonumber(redis.call('HGET', KEYS[1], 'until') or '0')
+if until_ > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'until', ARGV[1] + ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1
