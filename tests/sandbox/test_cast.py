@@ -120,9 +120,9 @@ def test_flower__wants_a_password(world: World) -> None:
     refusal.value.close()
 
 
-@pytest.mark.parametrize("name", ["control", "beat", "flower"])
-def test_celery__comes_back(world: World, name: str) -> None:
-    """A killed Celery worker, beat or Flower is started again and does its work."""
+@pytest.mark.parametrize("name", ["cloud", "control", "beat", "flower"])
+def test_world__restarts_who_is_killed(world: World, name: str) -> None:
+    """Whoever is killed is started again and does its work."""
     before = world.processes[name]
     assert before.pid
 
@@ -137,6 +137,8 @@ def answers(world: World, name: str) -> bool:
     """Tells whether a process does its work, as far as it can be asked."""
     if name == "control":
         return worker_answers(world.environment["REDIS_URL"], CONTROL_WORKER)
+    if name == "cloud":
+        return http_answers(world.ports["cloud"], "/sandbox/health", status=200)
     if name == "flower":
         return http_answers(world.ports["flower"], "/healthcheck", status=200)
     return (
