@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import time
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from curation.ledger.steps import TAKEN_OVER
 from curation.ledger.uploads import Upload
 from curation.models import Video
 from curation.ports import UPLOAD_GONE
+from curation.steps.clear import abort_uploads, clear_upload
 from curation.steps.parts import cut, part_bytes
 from curation.video_names import object_uri, safe_name
 
@@ -106,26 +106,6 @@ def ingest_video(  # noqa: PLR0913  # each argument is one thing the step speaks
     return video
 
 
-def clear_upload(run_id: str, *, uploads: Uploads, objects: Objects, ledger: UploadLedger) -> None:
-    """Removes what an upload that is not finished has left in the bucket. Twice is safe.
-
-    For whoever ends a run that its own ingest cannot clean up after: all its deliveries died, or
-    none comes any more. `UploadLedger.unfinished` tells the runs.
-
-    Args:
-        run_id: A run whose ingest has ended.
-        uploads: The bucket.
-        objects: The bucket.
-        ledger: How far the upload has come.
-    """
-    upload = ledger.get(run_id)
-    # Forgotten first, so that another delivery that is still at work cannot finish any more.
-    if upload and ledger.give_up(run_id) and upload.uri:
-        _abort(upload.uri, uploads, known=upload.upload_id)
-        objects.delete(upload.uri)
-    ledger.clear(run_id)
-
-
 def _work(delivery: _Delivery) -> Video | None:
     upload = delivery.ledger.get(delivery.run_id) or _choose(delivery)
     if upload.result:
@@ -165,10 +145,12 @@ def _transfer(delivery: _Delivery, upload: Upload) -> Upload | None:
             number += 1
             _put(delivery, upload, number, data)
             received += len(data)
+            del data  # or there would be three parts in memory while the next one is read
             if video.resumable and received != video.size_bytes and not delivery.budget():
                 return None
     delivery.ledger.close(delivery.run_id, upload.upload_id, n_parts=number)
-    return delivery.ledger.get(delivery.run_id)
+    upload = delivery.ledger.get(delivery.run_id) or upload
+    return upload if upload.is_whole else None  # another delivery may have given it up
 
 
 def _missing(delivery: _Delivery, video: SourceVideo, received: int) -> Generator[bytes]:
@@ -211,7 +193,7 @@ def _finish(delivery: _Delivery, upload: Upload) -> Video:
         delivery.probe.check(file, name=video.public_url)
     delivery.keep_alive()
     # A death between the begin of an upload and its record has left one that nobody knows.
-    _abort(upload.uri, delivery.uploads)
+    abort_uploads(upload.uri, delivery.uploads)
     result = Video(
         uri=upload.uri,
         size_bytes=sum(part.size_bytes for part in upload.parts),
@@ -230,12 +212,16 @@ def _verify(delivery: _Delivery, upload: Upload) -> str:
     """
     whole = hashlib.sha256()
     size_bytes = part_bytes(upload.video.size_bytes)
+    expected = iter(upload.parts)
     with delivery.objects.read(upload.uri) as chunks:
-        found = cut(_alive(chunks, delivery.keep_alive), size_bytes)
-        for part, data in itertools.zip_longest(upload.parts, found, fillvalue=None):
-            if not (part and data and hashlib.sha256(data).hexdigest() == part.sha256):
+        for data in cut(_alive(chunks, delivery.keep_alive), size_bytes):
+            part = next(expected, None)
+            if part is None or hashlib.sha256(data).hexdigest() != part.sha256:
                 raise _damaged(delivery, upload)
             whole.update(data)
+            del data
+    if next(expected, None):
+        raise _damaged(delivery, upload)
     return whole.hexdigest()
 
 
@@ -271,11 +257,6 @@ def _try_to_clear(delivery: _Delivery, run: Run) -> None:
         )
     except CurationError as error:
         log.warning("Upload could not be cleared away: %s", error, extra=run.log_context())
-
-
-def _abort(uri: str, uploads: Uploads, *, known: str = "") -> None:
-    for upload_id in {known, *uploads.unfinished(uri)} - {""}:
-        uploads.abort(uri, upload_id)
 
 
 def _alive(chunks: Iterable[bytes], keep_alive: Callable[[], None]) -> Iterator[bytes]:

@@ -35,10 +35,15 @@ def cut(chunks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
     for chunk in chunks:
         buffer += chunk
         while len(buffer) >= size_bytes:
-            with memoryview(buffer) as view, view[:size_bytes] as part:
-                data = bytes(part)  # one copy: two parts in memory are enough
-            del buffer[:size_bytes]
+            yield _take(buffer, size_bytes)
             n_parts += 1
-            yield data
     if buffer or not n_parts:
         yield bytes(buffer)
+
+
+def _take(buffer: bytearray, size_bytes: int) -> bytes:
+    # `bytes(buffer[:size_bytes])` would copy twice, and a part is large.
+    with memoryview(buffer) as view, view[:size_bytes] as part:
+        data = bytes(part)
+    del buffer[:size_bytes]
+    return data

@@ -143,6 +143,11 @@ def test_unfinished__lists_the_object_alone(storage: S3Storage, uri: str) -> Non
     assert set(storage.unfinished(uri)) == mine
 
 
+def test_unfinished__of_a_new_bucket__is_empty(storage: S3Storage, uri: str) -> None:
+    """A bucket that never had an upload has no open one."""
+    assert storage.unfinished(uri) == []
+
+
 def test_head__missing__is_none(storage: S3Storage, uri: str) -> None:
     """No object is no error."""
     assert storage.head(uri) is None

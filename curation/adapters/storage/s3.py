@@ -135,6 +135,10 @@ class S3Storage:
         except OperatorError as error:
             log.warning("Open uploads cannot be listed", extra={"uri": uri, "code": error.code})
             return []
+        except TransientError as error:
+            if error.code != UPLOAD_GONE:  # how rclone says that the bucket never had one
+                raise
+            return []
         return [item["UploadId"] for item in found if item["Key"] == key]
 
     def head(self, uri: str) -> ObjectInfo | None:

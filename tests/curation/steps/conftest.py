@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -9,15 +11,21 @@ import pytest
 
 from curation.adapters.compute.ec2 import Ec2Instances
 from curation.adapters.compute.ssm import RUN_SHELL_SCRIPT, SsmShell
+from curation.adapters.storage.s3 import S3Storage
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
+from curation.ledger.uploads import UploadLedger
 from curation.steps.instance import Machine
 from tests.support.clock import Clock
+from tests.support.file_server import FileServer, file_server
+from tests.support.ingest_bench import Bench, a_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from redis import Redis
+    from types_boto3_s3 import S3Client
 
     from tests.support.cloud import Cloud
 
@@ -47,6 +55,28 @@ def machine(cloud: Cloud, ledger: Ledger, tmp_path: Path, launched: Path) -> Mac
     script.write_text(f"echo launched >> {launched}\nsleep 60\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return machine_of(cloud, ledger, script_path=str(script))
+
+
+@functools.cache  # building boto3's client takes longer than most tests
+def storage_at(endpoint: str) -> S3Storage:
+    """Returns the storage; boto3's variables must lead to this endpoint at its first call."""
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == endpoint
+    return S3Storage()
+
+
+@pytest.fixture
+def bench(s3_client: S3Client, bucket: str, ledger: Ledger) -> Bench:
+    """A run whose video is to be ingested, and an empty bucket."""
+    storage = storage_at(s3_client.meta.endpoint_url)
+    uploads = UploadLedger(ledger.store)
+    return Bench(a_run("run-1"), bucket, s3_client, storage, storage, uploads)
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    """A host of video files."""
+    with file_server() as running:
+        yield running
 
 
 def machine_of(cloud: Cloud, ledger: Ledger, *, script_path: str) -> Machine:
