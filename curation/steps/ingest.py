@@ -155,7 +155,7 @@ def _transfer(delivery: _Delivery, upload: Upload) -> Upload | None:
 
 def _missing(delivery: _Delivery, video: SourceVideo, received: int) -> Generator[bytes]:
     """Yields the parts from `received` bytes on; none if that is the end."""
-    if video.resumable and received == video.size_bytes:
+    if received and video.resumable and received == video.size_bytes:
         return
     with delivery.source.open(video, offset=received) as chunks:
         yield from cut(_alive(chunks, delivery.keep_alive), part_bytes(video.size_bytes))

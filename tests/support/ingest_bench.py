@@ -75,8 +75,8 @@ class Bench:
     run: Run
     bucket: str
     s3: S3Client
-    uploads: S3Storage
-    objects: S3Storage
+    uploads: S3Storage | Interrupted
+    objects: S3Storage | Interrupted
     ledger: UploadLedger
     budget: Callable[[], bool] = lambda: True
     keep_alive: Callable[[], None] = lambda: None
