@@ -30,7 +30,7 @@ down: $(STAMP) ## Ends what `make up` has started
 	@$(BIN)/python -m sandbox.stack down
 
 test: $(STAMP) ## Runs all tests; whatever is skipped is listed with its reason
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 check: $(STAMP) ## Lint, format, types, import contracts and the rules of the house
 	@$(BIN)/ruff check .
