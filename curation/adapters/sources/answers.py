@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -41,6 +42,23 @@ def prepare(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
     # The connection goes to an address, but the host is to be asked by its name.
     request.headers["Host"] = str(request.url).split("/")[2].rpartition("@")[2]
     return request
+
+
+def next_hop(url: str, response: requests.Response) -> str:
+    """Returns where a redirect leads.
+
+    Raises:
+        RequestError: If that cannot be read.
+    """
+    # http.client takes headers for Latin-1; those that are not ASCII are UTF-8 nowadays.
+    location = response.headers.get("Location", "").encode("latin-1").decode(errors="replace")
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise RequestError(
+            f"{public_url(url)} redirects to what is no link. Use the link of the file itself.",
+            code="source:bad-link",
+        ) from None
 
 
 def range_headers(video: SourceVideo, offset: int) -> dict[str, str]:

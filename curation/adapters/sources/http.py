@@ -6,7 +6,7 @@ import posixpath
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 MAX_REDIRECTS = 5
-# So often is one reading of a video taken up again where the connection was cut.
-MAX_CONNECTIONS = 6
+# Connections that one reading of a video may take; each of them must bring something new. The
+# ledger knows whole parts only, so a host that cuts early must get through one in a single reading.
+MAX_CONNECTIONS = 20
 _CHUNK_BYTES = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # `identity`, because a compressed body may be a thousand times larger when unpacked.
@@ -138,7 +139,7 @@ class HttpFiles:
                 if response.status_code not in _REDIRECTS:
                     yield response
                     return
-                hop = urljoin(hop, response.headers.get("Location", ""))
+                hop = answers.next_hop(hop, response)
         raise RequestError(
             f"{public_url(url)} redirects more than {MAX_REDIRECTS} times. Use the link that it "
             "ends at.",

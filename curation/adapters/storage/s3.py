@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 _BUFFER_BYTES = 64 * 1024
 _RANGE_TRIES = 3
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+# A HEAD has no body to tell its code in, so there it is a mere 400.
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "400"})
 _CONFIG = Config(
     # botocore waits 60 s each by default, and tries again by itself for a few seconds only.
     connect_timeout=5,

@@ -243,10 +243,10 @@ def test_open__cut_again_and_again__tells_how_far_it_came(
     files: HttpFiles, server: FileServer
 ) -> None:
     """A host that cuts every connection is given up, and the error counts the bytes."""
-    file = ServedFile(CLIP, cuts=[1_000] * (MAX_CONNECTIONS + 1))
+    file = ServedFile(CLIP, cuts=[1_000] * MAX_CONNECTIONS)
     video = files.look(server.put("/clip.mp4", file))
 
-    with pytest.raises(TransientError, match=r"ended after 6,000 of 1,000,000 bytes") as caught:
+    with pytest.raises(TransientError, match=r"ended after 20,000 of 1,000,000 bytes") as caught:
         fetch(files, video)
 
     assert caught.value.code == "source:short"
@@ -356,6 +356,28 @@ def test_look__redirects__are_followed(files: HttpFiles, server: FileServer, sta
 
     assert video.url == url
     assert fetch(files, video) == CLIP
+
+
+def test_look__redirect_in_other_letters__is_followed(files: HttpFiles, server: FileServer) -> None:
+    """Hosts write their redirects in UTF-8, escaped or not."""
+    location = "/\u52d5\u753b.mp4".encode().decode("latin-1")
+    url = server.put("/clip", ServedFile(status=302, headers={"Location": location}))
+    server.put("/%E5%8B%95%E7%94%BB.mp4", ServedFile(CLIP))
+
+    assert files.look(url).name == "\u52d5\u753b.mp4"
+
+
+@pytest.mark.parametrize("location", ["http://[half", "https://a b/", "https://host:99999/"])
+def test_look__redirect_to_nonsense__is_refused(
+    files: HttpFiles, server: FileServer, location: str
+) -> None:
+    """A redirect that cannot be read is an error of the link."""
+    url = server.put("/clip.mp4", ServedFile(status=302, headers={"Location": location}))
+
+    with pytest.raises(RequestError) as caught:
+        files.look(url)
+
+    assert caught.value.code == "source:bad-link"
 
 
 def test_look__redirect_without_end__is_refused(files: HttpFiles, server: FileServer) -> None:

@@ -137,19 +137,25 @@ def test_no_answer_or_nonsense__is_tried_again(
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("refused", [refusal(400, "ExpiredToken"), Answer(400)])
 def test_expired_credentials__are_fetched_anew_once(
-    storage: S3Storage, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    storage: S3Storage,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Answer,
 ) -> None:
     """Temporary credentials end in the middle of a long run; fresh ones are used at once."""
     server.answers = [Answer(200, b"", HEAD)]
     storage.head(URI)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "fresh-key")
-    server.answers = [refusal(400, "ExpiredToken"), Answer(200, b"", HEAD)]
+    server.answers = [refused, Answer(200, b"", HEAD)]
 
-    storage.put(URI, b"x", content_type="text/plain")
+    storage.head(URI)
 
     keys = [asked.headers["authorization"].split("=")[1].split("/")[0] for asked in server.asked]
-    assert keys == ["test-access-key", "test-access-key", "fresh-key"]
+    # In between botocore may ask once more with the old ones, for the bucket's region.
+    assert set(keys[:-1]) == {"test-access-key"}
+    assert keys[-1] == "fresh-key"
 
 
 def test_expired_credentials__that_stay_so__are_for_the_operator(
