@@ -1,0 +1,94 @@
+"""Runs in an open world, asked for as a person would: by `curate` in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curation.models import Run
+from sandbox.cloud.control import Control
+from tests.support.worlds import s3_of
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from sandbox.world import World
+
+_LIMIT_S = 100
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An open world, and what to ask of it."""
+
+    world: World
+
+    @property
+    def cloud(self) -> Control:
+        """EC2 and SSM: faults, calls, true state."""
+        port = self.world.ports["cloud"]
+        return Control(
+            url=f"http://127.0.0.1:{port}", instance_id=self.world.environment["EC2_INSTANCE_ID"]
+        )
+
+    @property
+    def s3(self) -> S3Client:
+        """The buckets."""
+        return s3_of(self.world)
+
+    def curate(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the world.
+
+        Args:
+            arguments: What follows `curate`.
+            settings: Variables that go before the world's.
+        """
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "curate"), *arguments],
+            env=self.world.environment | settings,
+            cwd=self.world.data,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+
+    def run(self, source: str | Path, **settings: str) -> tuple[int, Run]:
+        """Does a run and waits for its end; returns the exit code and the final status object."""
+        done = self.curate("run", str(source), "--wait", "--json", **settings)
+        assert done.stdout, done.stderr
+        return done.returncode, Run.model_validate_json(done.stdout)
+
+    def begin(self, source: str | Path, **settings: str) -> str:
+        """Enqueues a run and returns its id."""
+        done = self.curate("run", str(source), "--json", **settings)
+        return str(json.loads(done.stdout)["run_id"])
+
+    def status(self, run_id: str) -> Run:
+        """Returns a run's status object."""
+        return Run.model_validate_json(self.curate("status", run_id, "--json").stdout)
+
+    def leftovers(self, run_id: str) -> list[str]:
+        """Returns keys under the run's prefix in the input bucket, and all open uploads."""
+        s3 = self.s3
+        objects = s3.list_objects_v2(Bucket="input", Prefix=f"videos/{run_id}/")
+        found = [item["Key"] for item in objects.get("Contents", [])]
+        # rclone's word for a bucket that has no upload.
+        with contextlib.suppress(s3.exceptions.NoSuchUpload):
+            uploads = s3.list_multipart_uploads(Bucket="input")
+            found += [item["Key"] for item in uploads.get("Uploads", [])]
+        return found
+
+    def operations(self) -> list[str]:
+        """Returns the names of all calls so far that changed the instance and were accepted."""
+        changing = ("StartInstances", "StopInstances", "SendCommand")
+        return [
+            call["operation"]
+            for call in self.cloud.calls()
+            if call["operation"] in changing and call["acted"]
+        ]
