@@ -66,7 +66,7 @@ def _release(delivery: Delivery) -> Verdict:
         if not finish.is_patience_over(run, now=delivery.now):
             # Whatever EC2 says, an instance that may run is worth another try.
             raise TransientError(error.message, error.code) from error
-        finish.end_unstopped(run, runs, error)
+        finish.end_unstopped(run, machine, runs, error)
         return SUCCEEDED
     if verdict is SUCCEEDED:
         finish.end(run, runs, released=StepState.SUCCEEDED)

@@ -9,6 +9,7 @@ from celery import shared_task
 
 from curation.states import RunState, StepName
 from curation.steps import ingest
+from curation.steps.clear import clear_upload
 from curation.steps.verdict import GO_ON, SUCCEEDED
 from workers.base import StepTask, wiring
 
@@ -28,7 +29,7 @@ class IngestTask(StepTask):
     def give_up(self, run_id: str) -> None:
         """Removes the upload, unless it is finished."""
         here = wiring()
-        ingest.clear_upload(
+        clear_upload(
             run_id, uploads=here.storage, objects=here.storage, ledger=here.upload_ledger
         )
 

@@ -129,6 +129,14 @@ class LeaseLedger:
         )
         return bool(confirmed)
 
+    def forsake_stop(self, holder: str, instance_id: str) -> None:
+        """Gives up a stop that EC2 refused, and the lease with it; the reaper goes on."""
+        self._store.script(
+            "forsake_stop",
+            [keys.instance_key(instance_id), keys.leases_key(instance_id)],
+            [self._store.now(), holder, keys.run_key("")],
+        )
+
     def observe(self, instance_id: str, state: InstanceState) -> None:
         """Notes what EC2 answered, and shares the billed seconds among the holders."""
         self._store.script(

@@ -87,16 +87,19 @@ def end(run: Run, runs: RunLedger, *, released: StepState) -> None:
         log.info("Run ended", extra=run.log_context() | {"state": run.outcome})
 
 
-def end_unstopped(run: Run, runs: RunLedger, error: CurationError) -> None:
+def end_unstopped(run: Run, machine: Machine, runs: RunLedger, error: CurationError) -> None:
     """Ends a run whose instance could not be stopped; the reaper goes on with the stop.
 
     Args:
         run: The run.
+        machine: The instance.
         runs: The ledger of runs.
         error: EC2's last refusal.
     """
-    instance_id = run.instance.instance_id if run.instance else "the instance"
-    message = f"Instance {instance_id} could not be stopped and may still run: {error.message}"
+    machine.leases.forsake_stop(run.run_id, machine.instance_id)
+    message = (
+        f"Instance {machine.instance_id} could not be stopped and may still run: {error.message}"
+    )
     code = "ec2:stop"
     if run.error:
         message, code = f"{run.error.message} {message}", run.error.code

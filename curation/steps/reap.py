@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from curation.errors import CurationError
 from curation.ledger.leases import Release
 from curation.states import Outcome, StepName, StepState
+from curation.steps.clear import clear_upload
 from curation.steps.deadline import deadline_error, is_over
 from curation.steps.finish import stop
-from curation.steps.ingest import clear_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from curation.adapters.sources import answers
 from curation.adapters.sources.guard import LinkGuard, PinnedAdapter
-from curation.errors import RequestError
+from curation.errors import RequestError, TransientError
 from curation.links import public_url
 from curation.ports import SourceVideo
 
@@ -134,7 +134,7 @@ class HttpFiles:
         """Follows redirects by hand, each hop checked; yields the answer that is none."""
         hop = url
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(hop, headers)
+            response = self._ask_hop(url, hop, headers)
             with closing(response), closing(response.connection):
                 if response.status_code not in _REDIRECTS:
                     yield response
@@ -145,6 +145,16 @@ class HttpFiles:
             "ends at.",
             code="source:redirects",
         )
+
+    def _ask_hop(self, url: str, hop: str, headers: Mapping[str, str]) -> requests.Response:
+        """Sends one request; an error on the way names the link that led there."""
+        try:
+            return self._ask(hop, headers)
+        except (RequestError, TransientError) as error:
+            if hop == url:
+                raise
+            message = f"{public_url(url)} redirects elsewhere: {error.message}"
+            raise type(error)(message, error.code) from error
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """Sends one request to the first checked address that answers."""

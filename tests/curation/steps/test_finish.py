@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.errors import CurationError, OperatorError
+from curation.ledger.leases import Release
 from curation.states import Outcome, RunState, StepState
 from curation.steps import finish, instance
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED
@@ -77,7 +78,7 @@ def test_release_instance__bears_throttling(
 ) -> None:
     """A throttled stop is sent again until EC2 takes it."""
     run_id = started(machine, ledger, clock)
-    cloud.faults(
+    cloud.add_faults(
         {"operation": "StopInstances", "kind": "error", "code": "RequestLimitExceeded", "times": 7}
     )
 
@@ -91,7 +92,7 @@ def test_stop__without_effect_is_sent_again(
 ) -> None:
     """A stop that EC2 took but did not carry out is sent again after a while."""
     run_id = started(machine, ledger, clock)
-    cloud.faults({"operation": "StopInstances", "kind": "no-effect", "times": 1})
+    cloud.add_faults({"operation": "StopInstances", "kind": "no-effect", "times": 1})
     ledger.runs.decide(run_id, Outcome.COMPLETED)
 
     def look() -> bool:
@@ -122,13 +123,13 @@ def test_end_unstopped__says_that_the_instance_may_run(
 ) -> None:
     """A run whose instance EC2 will not stop ends failed, and its error says what still runs."""
     run_id = started(machine, ledger, clock)
-    cloud.faults({"operation": "StopInstances", "kind": "error", "code": "UnauthorizedOperation"})
+    cloud.add_faults({"operation": "StopInstances", "kind": "error", "code": "UnauthorizedOperation"})
     ledger.runs.decide(run_id, Outcome.COMPLETED)
     run = ledger.runs.get(run_id)
     with pytest.raises(CurationError) as refused:
         finish.release_instance(run, machine, now=clock.now)
 
-    finish.end_unstopped(run, ledger.runs, refused.value)
+    finish.end_unstopped(run, machine, ledger.runs, refused.value)
 
     ended = ledger.runs.get(run_id)
     assert isinstance(refused.value, OperatorError)
@@ -138,6 +139,7 @@ def test_end_unstopped__says_that_the_instance_may_run(
     assert cloud.instance_id in ended.error.message
     assert "ec2:StopInstances" in ended.error.message
     assert ended.steps.release_instance.state is StepState.FAILED
+    assert ledger.leases.release("reaper", cloud.instance_id) is Release.STOP
 
 
 def test_is_patience_over__not_before_the_deadline_nor_at_once_after_it(
