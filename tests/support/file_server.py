@@ -80,10 +80,12 @@ def file_server(tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
         server.files = files  # type: ignore[attr-defined]  # for the handler
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield files
-        files.closing.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield files
+        finally:
+            files.closing.set()
+            server.shutdown()
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -59,9 +59,11 @@ def scripted_server() -> Iterator[ScriptedServer]:
         server.script = script  # type: ignore[attr-defined]  # for the handler
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield script
-        server.shutdown()
-        thread.join()
+        try:
+            yield script
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
