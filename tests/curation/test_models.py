@@ -28,7 +28,39 @@ from curation.states import Backend, RunState, StepName
 NOW = 1_795_339_815.25  # 2026-11-22T09:30:15.250Z
 TIMESTAMP: TypeAdapter[float] = TypeAdapter(Timestamp)
 BUCKET_URI: TypeAdapter[str] = TypeAdapter(BucketUri)
-STEP = {"state", "attempts", "looks", "started_at", "ended_at"}
+STEP = {"state": "pending", "attempts": 0, "looks": 0, "started_at": None, "ended_at": None}
+# The status object of a run of which nothing is known yet.
+FRESH = {
+    "schema": 1,
+    "run_id": "20261122-093015-5f0c2d81ab",
+    "state": "pending",
+    "outcome": None,
+    "created_at": "2026-11-22T09:30:15.250Z",
+    "updated_at": "2026-11-22T09:30:15.250Z",
+    "ended_at": None,
+    "deadline_at": "2026-11-22T15:30:15.250Z",
+    "resumed_from": None,
+    "idempotency_key": None,
+    "request": {
+        "source": "pexels:popular",
+        "proportion_samples": 0.1,
+        "selection_backend": "engine",
+    },
+    "steps": {name.value: STEP for name in StepName},
+    "video": None,
+    "instance": None,
+    "selection": {
+        "backend": "engine",
+        "scheduled_run_id": None,
+        "state": None,
+        "n_frames": None,
+        "n_selected": None,
+        "filenames_uri": None,
+        "report_uri": None,
+    },
+    "error": None,
+    "cost": {"instance_seconds": None},
+}
 
 
 def new_run(**facts: object) -> Run:
@@ -49,48 +81,7 @@ def new_run(**facts: object) -> Run:
 
 def test_to_json__has_every_field_of_a_fresh_run() -> None:
     """What is not known yet is null, never missing."""
-    document = json.loads(new_run().to_json())
-
-    assert document == {
-        "schema": 1,
-        "run_id": "20261122-093015-5f0c2d81ab",
-        "state": "pending",
-        "outcome": None,
-        "created_at": "2026-11-22T09:30:15.250Z",
-        "updated_at": "2026-11-22T09:30:15.250Z",
-        "ended_at": None,
-        "deadline_at": "2026-11-22T15:30:15.250Z",
-        "resumed_from": None,
-        "idempotency_key": None,
-        "request": {
-            "source": "pexels:popular",
-            "proportion_samples": 0.1,
-            "selection_backend": "engine",
-        },
-        "steps": {
-            name.value: {
-                "state": "pending",
-                "attempts": 0,
-                "looks": 0,
-                "started_at": None,
-                "ended_at": None,
-            }
-            for name in StepName
-        },
-        "video": None,
-        "instance": None,
-        "selection": {
-            "backend": "engine",
-            "scheduled_run_id": None,
-            "state": None,
-            "n_frames": None,
-            "n_selected": None,
-            "filenames_uri": None,
-            "report_uri": None,
-        },
-        "error": None,
-        "cost": {"instance_seconds": None},
-    }
+    assert json.loads(new_run().to_json()) == FRESH
 
 
 def test_to_json__has_every_field_of_what_is_known() -> None:
