@@ -1,18 +1,16 @@
 """Commands for whoever looks after the pipeline: leases, a round of the reaper, cost."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from curation.models import Record, Run, Timestamp
 from curation.states import RunState
 from pipeline import client
 from pipeline.cli import output
+from pipeline.cli.options import Json, Limit
 from workers import reaper
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 # What a round of the reaper may find out about the instance, in its own words.
 _FOUND = {
     "none": "No instance is configured (EC2_INSTANCE_ID).",
@@ -52,7 +50,7 @@ class RunCost(Record):
     n_selected: int | None
 
 
-def leases(*, as_json: _Json = False) -> None:
+def leases(*, as_json: Json = False) -> None:
     """Shows which runs hold the instance, and until when.
 
     Example: curate leases
@@ -64,8 +62,8 @@ def leases(*, as_json: _Json = False) -> None:
         output.note("No run holds an instance.")
 
 
-def reap(*, as_json: _Json = False) -> None:
-    """Does one round of the reaper from here: overdue runs, silent runs, unheld instance.
+def reap(*, as_json: Json = False) -> None:
+    """Does one round of the reaper: overdue and silent runs, unheld instance.
 
     Example: curate reap
     """
@@ -80,12 +78,8 @@ def reap(*, as_json: _Json = False) -> None:
         _show(acts, as_json=True)
 
 
-def cost(
-    *,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs, the newest first.")] = 100,
-    as_json: _Json = False,
-) -> None:
-    """Shows how many seconds of the instance each run has used, and for how many frames.
+def cost(*, limit: Limit = 100, as_json: Json = False) -> None:
+    """Shows the seconds of the instance that each run has used.
 
     Example: curate cost --limit 10
     """

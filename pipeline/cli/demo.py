@@ -17,6 +17,7 @@ from curation.models import Record, Run, RunRequest
 from curation.states import InstanceState, RunState
 from pipeline import client
 from pipeline.cli import output, watch
+from pipeline.cli.options import Data, Json
 from pipeline.cli.sandbox import started
 from workers.base import wiring
 
@@ -72,19 +73,10 @@ _Videos = Annotated[
         show_default=False,
     ),
 ]
-_Data = Annotated[
-    Path | None,
-    typer.Option(
-        file_okay=False,
-        help="Folder for the sandbox's data, which is kept. Without it: a temporary one.",
-        show_default=False,
-    ),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 
 
-def demo(videos: _Videos = None, *, data: _Data = None, as_json: _Json = False) -> None:
-    """Selects frames of real videos with the whole chain on this machine; no account needed.
+def demo(videos: _Videos = None, *, data: Data = None, as_json: Json = False) -> None:
+    """Carries real videos through the whole chain on this machine.
 
     Example: curate demo my-clip.mp4
     """

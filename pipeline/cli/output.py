@@ -21,6 +21,7 @@ INTERRUPTED = 130  # Ctrl-C, as shells count it
 notes = Console(stderr=True, highlight=False)
 # In a pipe, tables are as wide as they need to be: nobody wants half an id.
 _PIPE_WIDTH = 240
+_MINUTE_S = 60
 
 
 def exit_code(error: CurationError) -> int:
@@ -70,9 +71,9 @@ def suggest(command: str, purpose: str) -> None:
 
 def duration(seconds: float) -> str:
     """Returns a duration for people: `3.2 s`, `4 min 05 s`, `2 h 07 min`."""
-    if seconds < 60:  # noqa: PLR2004  # seconds in a minute
-        return f"{max(seconds, 0.0):.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    if (short := round(max(seconds, 0.0), 1)) < _MINUTE_S:
+        return f"{short:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 

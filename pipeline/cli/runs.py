@@ -13,6 +13,7 @@ from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend, RunState
 from pipeline import client
 from pipeline.cli import output, watch
+from pipeline.cli.options import Json, Limit
 from pipeline.cli.view import facts_view, run_view, runs_view
 
 _Source = Annotated[
@@ -33,9 +34,7 @@ _Backend = Annotated[
 ]
 _Key = Annotated[str | None, typer.Option(help="The same key gives the same run, however often.")]
 _Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")]
-_Limit = Annotated[int, typer.Option(min=1, help="How many, the newest first.")]
 _RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id.", show_default=False)]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 # Where the caller has set a field of the request.
 _SET_BY = {
     "source": "SOURCE",
@@ -45,16 +44,16 @@ _SET_BY = {
 }
 
 
-def run(  # one parameter for each option
+def run(
     source: _Source = None,
     *,
     proportion: _Proportion = None,
     backend: _Backend = None,
     idempotency_key: _Key = None,
     wait: _Wait = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Asks for a run: one video, ingested, its frames selected, the instance given back.
+    """Asks for a run: one video in, its most diverse frames out.
 
     Example: curate run clip.mp4 --proportion 0.1 --wait
     """
@@ -70,7 +69,7 @@ def run(  # one parameter for each option
     _print_accepted(run_id, as_json=as_json)
 
 
-def list_runs(*, limit: _Limit = 20, as_json: _Json = False) -> None:
+def list_runs(*, limit: Limit = 20, as_json: Json = False) -> None:
     """Lists runs, the newest first.
 
     Example: curate list --limit 50
@@ -85,7 +84,7 @@ def list_runs(*, limit: _Limit = 20, as_json: _Json = False) -> None:
         output.suggest("curate run SOURCE", "Ask for one")
 
 
-def status(run_id: _RunId, *, as_json: _Json = False) -> None:
+def status(run_id: _RunId, *, as_json: Json = False) -> None:
     """Shows all that is known of a run.
 
     Example: curate status 20261122-093015-5f0c2d81ab
@@ -98,7 +97,7 @@ def status(run_id: _RunId, *, as_json: _Json = False) -> None:
     _suggest_next(look.run)
 
 
-def cancel(run_id: _RunId, *, as_json: _Json = False) -> None:
+def cancel(run_id: _RunId, *, as_json: Json = False) -> None:
     """Cancels a run: its steps stop, and its instance is given back.
 
     Example: curate cancel 20261122-093015-5f0c2d81ab
@@ -114,16 +113,16 @@ def cancel(run_id: _RunId, *, as_json: _Json = False) -> None:
         output.suggest(f"curate status {run_id}", "See how far it is")
 
 
-def resume(run_id: _RunId, *, as_json: _Json = False) -> None:
-    """Makes a new run of one that failed or was canceled, with the video it had ingested.
+def resume(run_id: _RunId, *, as_json: Json = False) -> None:
+    """Runs again what failed or was canceled, without ingesting again.
 
     Example: curate resume 20261122-093015-5f0c2d81ab
     """
     _print_accepted(client.resume(run_id), as_json=as_json)
 
 
-def report(run_id: _RunId, *, as_json: _Json = False) -> None:
-    """Says where a run's results are: frames, list of their names, report.
+def report(run_id: _RunId, *, as_json: Json = False) -> None:
+    """Says where a run's results are.
 
     Example: curate report 20261122-093015-5f0c2d81ab
     """

@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
 from pipeline.cli import output
+from pipeline.cli.options import Data
 
 if TYPE_CHECKING:
     from sandbox.processes import Status
@@ -27,25 +28,15 @@ _PARTS = {
 
 def sandbox(
     *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False,
-            help="Folder to keep all data in, or to go on with. Without it: a temporary one.",
-            show_default=False,
-        ),
-    ] = None,
+    data: Data = None,
 ) -> None:
-    """Starts the whole pipeline and the outside world on this machine; Ctrl-C ends it.
+    """Runs pipeline and outside world on this machine until Ctrl-C.
 
     Example: curate sandbox --data sandbox-data
     """
     with started(data) as world:
         _introduce(world, is_kept=data is not None)
-        try:
-            world.wait(lambda name, status: _tell_restart(world, name, status))
-        finally:
-            output.note("The sandbox is being ended.")
+        world.wait(lambda name, status: _tell_restart(world, name, status))
 
 
 @contextmanager
@@ -62,7 +53,12 @@ def started(data: Path | None) -> Iterator["World"]:
         with ExitStack() as stack:
             with output.notes.status("Starting the sandbox"):
                 world = stack.enter_context(World(data))
-            yield world
+            try:
+                yield world
+            except KeyboardInterrupt:
+                # To end all processes in good order takes seconds.
+                output.note("The sandbox is being ended.")
+                raise
     except SandboxError as error:
         output.complain(str(error))
         raise typer.Exit(output.FAILED) from error
