@@ -135,6 +135,8 @@ class Ssm:
     def _cancel(self, request: Request) -> Answer:
         asked = request.parameters
         commands = self._known(asked["CommandId"])
+        if not commands:
+            raise AwsError("InvalidCommandId", "")
         for command in commands if request.is_effective else []:
             instance_id = command.instance.instance_id
             if instance_id in asked.get("InstanceIds", [instance_id]):

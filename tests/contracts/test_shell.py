@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,7 @@ def test_launch__detaches_the_script(shell: Shell, cloud: Cloud, tmp_path: Path)
     process = psutil.Process(int(wait_until(lambda: pids.read_text() if pids.exists() else None)))
     assert (invocation.status, invocation.succeeded) == ("Success", True)
     assert is_alive(process)
+    assert os.getsid(process.pid) == process.pid
 
 
 def test_launch__of_no_script_fails_with_a_reason(shell: Shell, cloud: Cloud, script: Path) -> None:

@@ -91,7 +91,11 @@ def cloud_server(data: Path, **options: float) -> Iterator[Cloud]:
             yield Cloud(url=url, instance_id=INSTANCE_ID, process=process)
         finally:
             process.terminate()
-            process.wait(timeout=_END_TIMEOUT_S)
+            try:
+                process.wait(timeout=_END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # or leaving the block would wait for ever
+                raise
 
 
 def is_alive(process: psutil.Process) -> bool:

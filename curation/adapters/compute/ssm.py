@@ -169,33 +169,34 @@ class SsmShell:
     def _parameters(self) -> dict[str, Any]:
         if self._document != RUN_SHELL_SCRIPT:
             return {}
-        commands = _launch_commands(self._script_path)
-        timeout = [str(_EXECUTION_TIMEOUT_S)]
-        return {"Parameters": {"commands": commands, "executionTimeout": timeout}}
+        command = _launch_command(self._script_path)
+        timeout = str(_EXECUTION_TIMEOUT_S)
+        return {"Parameters": {"commands": [command], "executionTimeout": [timeout]}}
 
 
 def _comment(boot: float) -> str:
     return f"Launch of the selection worker, boot {boot:.3f}"
 
 
-def _launch_commands(script_path: str) -> list[str]:
-    """Returns shell lines that start the script in a session of its own and return at once.
+def _launch_command(script_path: str) -> str:
+    """Returns a shell command that starts the script in a session of its own and returns at once.
 
     SSM ends a command after its execution time-out, by default an hour, and the worker must
     outlive that. All three streams are redirected, or the agent would wait for them.
     """
     script = shlex.quote(script_path)
     missing = shlex.quote(f"There is no script {script_path} on this instance; set SCRIPT_PATH.")
-    return [
-        f"[ -f {script} ] || {{ echo {missing} >&2; exit 127; }}",
-        'log="${TMPDIR:-/var/log}/selection-worker.log"',
-        'touch "$log" || log=/dev/null',
-        f'setsid nohup bash {script} </dev/null >>"$log" 2>&1 &',
-    ]
+    return (
+        f"[ -f {script} ] || {{ echo {missing} >&2; exit 127; }}\n"
+        'log="${TMPDIR:-/var/log}/selection-worker.log"\n'
+        'touch "$log" || log=/dev/null\n'
+        f'setsid nohup bash {script} </dev/null >>"$log" 2>&1 &\n'
+    )
 
 
 def _detail(answer: GetCommandInvocationResultTypeDef) -> str:
-    parts = [f"{answer.get('StatusDetails', answer['Status'])}, exit code {answer['ResponseCode']}"]
+    details = answer.get("StatusDetails") or answer["Status"]
+    parts = [f"{details}, exit code {answer.get('ResponseCode', 'unknown')}"]
     for name, text in (
         ("stderr", answer.get("StandardErrorContent", "")),
         ("stdout", answer.get("StandardOutputContent", "")),

@@ -71,6 +71,7 @@ def test_reopening__finds_what_was(
         n_calls = len(cloud.calls())
         cloud.process.send_signal(end)
         cloud.process.wait()
+        ended_at = time.time()
 
     with cloud_server(tmp_path) as cloud:
         stopped = {**truth, "state": "stopped", "agent_is_up": False}
@@ -78,5 +79,6 @@ def test_reopening__finds_what_was(
         assert len(cloud.calls()) == n_calls
         bill = cloud.billing()
         assert (bill["boots"], bill["billed_seconds"]) == (1, 60.0)
+        assert bill["spans"][0][1] <= ended_at
         cloud.boot()
         assert cloud.billing()["boots"] == 2

@@ -100,7 +100,8 @@ def test_launch__with_the_public_document_sends_the_script(shell: SsmShell, runn
 
     sent = running.calls("SendCommand")[-1]["parameters"]
 
-    assert "bash /home/ubuntu/run.sh " in sent["Parameters"]["commands"][-1]
+    (command,) = sent["Parameters"]["commands"]
+    assert "bash /home/ubuntu/run.sh " in command
     assert sent["TimeoutSeconds"] == 60
     assert sent["Comment"] == "Launch of the selection worker, boot 1795340211.250"
 
@@ -117,11 +118,10 @@ def test_launch__with_a_document_of_ones_own_sends_no_text(running: Cloud) -> No
     assert "Parameters" not in sent
 
 
-@pytest.mark.parametrize("name", ["a b.sh", "it's.sh", "$(touch pwned).sh", "a;b&c.sh", 'ä"*.sh'])
-def test_launch__quotes_the_path(name: str, running: Cloud, tmp_path: Path) -> None:
+def test_launch__quotes_the_path(running: Cloud, tmp_path: Path) -> None:
     """A path is one word to the shell, whatever it contains."""
     assert running
-    script = tmp_path / name
+    script = tmp_path / 'a b; it\'s $(exit) & `exit` | \\ "ä" * #.sh'
     script.write_text(f"touch '{tmp_path}/ran'\n")
 
     shell_for(str(script)).launch(INSTANCE_ID, boot=1.0)
