@@ -54,9 +54,9 @@ def storage(s3_endpoint: str) -> S3Storage:
 
 
 def picture() -> bytes:
-    """Returns a small JPEG."""
+    """Returns a JPEG that does not end before its body."""
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(buffer, "JPEG")
+    Image.effect_noise((320, 240), 64).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -83,7 +83,7 @@ def test_fetch__brings_everything(run: Run, storage: S3Storage, tmp_path: Path) 
     ("spoilt", "complaint"),
     [
         (("frames/clip-2-mp4.jpg", b"no picture"), r"frames/clip-2-mp4\.jpg cannot be decoded"),
-        (("frames/clip-2-mp4.jpg", picture()[:200]), r"frames/clip-2-mp4\.jpg cannot be decoded"),
+        (("frames/clip-2-mp4.jpg", picture()[:2000]), r"frames/clip-2-mp4\.jpg cannot be decoded"),
         (("selected.txt", b"clip-7-mp4.jpg"), r"selected\.txt lists 1 frames, expected are 2"),
         (("selected.txt", "\n".join(NAMES[::-1]).encode()), "do not list the same frames"),
     ],
