@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 from redis import Redis
 
 from tests.support.cloud import cloud_server
+from tests.support.lightly import lightly_server
 from tests.support.servers import (
     bare_s3_client,
     rclone_server,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from tests.support.cloud import Cloud
+    from tests.support.lightly import Lightly
 
 
 # How long an example takes says something about the machine, nothing about the code.
@@ -99,3 +101,19 @@ def cloud(
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server
+
+
+@pytest.fixture(scope="session")
+def lightly_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lightly]:
+    """Hosted Lightly of all tests; what one leaves there does no harm to another."""
+    with lightly_server(tmp_path_factory.mktemp("lightly")) as server:
+        yield server
+
+
+@pytest.fixture
+def lightly(lightly_stand_in: Lightly, monkeypatch: pytest.MonkeyPatch) -> Lightly:
+    """Hosted Lightly, without the faults and plans of other tests; the client finds it."""
+    for name, value in lightly_stand_in.environment.items():
+        monkeypatch.setenv(name, value)
+    lightly_stand_in.begin()
+    return lightly_stand_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curation.models import RunError
-from curation.states import StepState
+from curation.states import Backend, StepState
 
 if TYPE_CHECKING:
     from curation.models import Run
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 # What is kept of the deadline for giving the instance back: a tenth, and at most two minutes.
 _RELEASE_SHARE = 0.1
 _RELEASE_MOST_S = 120.0
+# Both backends' word for a selection run that is scheduled and that nobody has begun.
+_NOT_TAKEN = "OPEN"
+_NO_WORKER = {
+    Backend.LIGHTLY: (
+        "No Lightly Worker took the selection run. Check that the script on the instance "
+        "(SCRIPT_PATH) starts one, and that it has the labels in LIGHTLY_RUNS_ON."
+    ),
+    Backend.ENGINE: (
+        "No Celery worker took the selection run. Check that the script on the instance "
+        "(SCRIPT_PATH) starts one that reads the queue `engine`."
+    ),
+}
 
 
 def is_over(run: Run, *, now: float) -> bool:
@@ -35,10 +47,13 @@ def deadline_error(run: Run) -> RunError:
     waiting_for = " and ".join(open_steps) or "a Celery worker to take its messages"
     if run.selection.state:
         waiting_for += f" (selection run {run.selection.state})"
+    advice = "See what holds that up, or raise RUN_DEADLINE_S."
+    if run.selection.state == _NOT_TAKEN:
+        advice = _NO_WORKER[run.selection.backend]
     return RunError(
         code="run:deadline",
         message=(
             f"The run was not done within RUN_DEADLINE_S ({allowed_s:g} s): it was waiting for "
-            f"{waiting_for}. See what holds that up, or raise RUN_DEADLINE_S."
+            f"{waiting_for}. {advice}"
         ),
     )

@@ -31,7 +31,7 @@ _DOUBTFUL = (DENIED, _UNKNOWN_RUN, _NO_TAG)
 MOST_DOUBTS = 3
 # A run that stays scheduled is taken by the next Lightly Worker that comes, hence a few tries.
 _CANCEL_TRIES = 3
-_CANCEL_PAUSE_S = 0.5
+_CANCEL_PAUSE_S = 0.2
 
 
 class LightlyBackend:
@@ -58,13 +58,14 @@ class LightlyBackend:
         A configuration does nothing by itself, so it is made first, and its id is what tells an
         answer that was lost from a request that never came.
         """
-        plan = Plan.of(run, self._lightly, self._s3)
         known = self._ledger.get(run.run_id)
+        if known.scheduled_run_id:
+            return known.scheduled_run_id
+        plan = Plan.of(run, self._lightly, self._s3)
         dataset_id = known.dataset_id or self._dataset(run, plan)
         config_id = known.config_id or self._configure(run, plan, dataset_id)
         with self._ledger.lock(f"schedule:{run.run_id}"):
-            known = self._ledger.get(run.run_id)
-            found = self._find(known)
+            found = self._find(self._ledger.get(run.run_id))
             scheduled_run_id = (
                 found.scheduled_run_id
                 if found
