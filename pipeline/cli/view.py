@@ -1,7 +1,6 @@
 """How runs look to a person: one run with its steps, and many runs in a table."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.ledger.engine import EngineTask
+from curation.links import public_url
 from curation.models import Run, Step
 from curation.states import RunState, StepName, StepState
 from pipeline.cli.output import duration, moment
@@ -71,19 +71,23 @@ def runs_view(runs: Sequence[Run]) -> Table:
             Text(run.state, style=_STYLES.get(run.state, "cyan")),
             moment(run.created_at),
             selected,
-            Text(run.request.source),
+            Text(public_url(run.request.source)),
         )
     return table
 
 
 def _title(run: Run, now: float) -> Text:
-    name = urlsplit(run.request.source).path.rstrip("/").rpartition("/")[2] or run.request.source
     return Text.assemble(
         (run.run_id, "bold"),
-        f"  {name}  ",
+        f"  {_name(run.request.source)}  ",
         (run.state, _STYLES.get(run.state, "cyan")),
         f"  {duration((run.ended_at or now) - run.created_at)}",
     )
+
+
+def _name(source: str) -> str:
+    place = source.partition("?")[0] if "://" in source else source
+    return place.rstrip("/").rpartition("/")[2]
 
 
 def _steps(run: Run, task: EngineTask | None, now: float) -> Table:
@@ -129,7 +133,7 @@ def _doing(run: Run, task: EngineTask | None) -> RenderableType:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     facts = [
-        ("source", run.request.source),
+        ("source", public_url(run.request.source)),
         ("keep", f"{run.request.proportion_samples:.3g} of the frames, by {run.selection.backend}"),
         ("created", moment(run.created_at)),
     ]

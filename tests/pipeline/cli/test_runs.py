@@ -166,6 +166,16 @@ def test_list__table_has_whole_ids_in_a_pipe(ledger: Ledger, curate: Curate) -> 
     assert source in curate("list").stdout
 
 
+def test_list__shows_no_secret_of_a_link(ledger: Ledger, curate: Curate) -> None:
+    """A link may let its holder in; people's tables end up in chats."""
+    run_id = new_run(ledger, source="https://example.com/clip.mp4?token=canary")
+
+    shown = curate("list").stdout + curate("status", run_id).stdout
+
+    assert "https://example.com/clip.mp4" in shown
+    assert "canary" not in shown
+
+
 @pytest.mark.usefixtures("ledger")
 def test_list__empty_says_what_to_do(curate: Curate) -> None:
     """Where there is nothing to list, the next command is named."""
