@@ -91,13 +91,18 @@ def ingest_video(  # noqa: PLR0913  # each argument is one thing the step speaks
     delivery = _Delivery(
         run.run_id, source, uploads, objects, probe, ledger, bucket_uri, budget, keep_alive
     )
+    return _work_and_clear(delivery, run)
+
+
+def _work_and_clear(delivery: _Delivery, run: Run) -> Video | None:
+    """Works, and clears the bucket when the work cannot come to a good end any more."""
     try:
         video = _work(delivery)
     except CurationError as error:
         if isinstance(error, TransientError) or error.code == TAKEN_OVER:
             raise
         _try_to_clear(delivery, run)
-        finished = ledger.get(run.run_id)
+        finished = delivery.ledger.get(run.run_id)
         if finished and finished.result and not isinstance(error, RunEnded):
             return finished.result  # by another delivery, before the source went bad
         raise

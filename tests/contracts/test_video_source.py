@@ -12,12 +12,13 @@ from curation.adapters.sources.http import HttpFiles, HttpSource
 from curation.errors import RequestError
 from tests.support.clips import clip_of, small_clip
 from tests.support.file_server import FileServer, ServedFile, file_server
+from tests.support.reading import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from curation.ports import SourceVideo, VideoSource
+    from curation.ports import VideoSource
 
 MAX_BYTES = 3_000_000
 
@@ -96,12 +97,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     else:
         with file_server() as server:
             yield LinkPlace(server)
-
-
-def fetch(source: VideoSource, video: SourceVideo, *, offset: int = 0) -> bytes:
-    """Returns the video's bytes from `offset`."""
-    with source.open(video, offset=offset) as chunks:
-        return b"".join(chunks)
 
 
 def fetch_first(source: VideoSource) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import time
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -98,36 +99,32 @@ class HttpFiles:
 
     def _chunks(self, video: SourceVideo, offset: int) -> Generator[bytes]:
         give_up_at = time.monotonic() + self._total_timeout_s
-        position, reason = offset, ""
+        reading = _Reading(video, self._max_bytes, give_up_at, position=offset)
         for _ in range(MAX_CONNECTIONS):
-            begun_at = position
-            try:
-                for data in self._one_connection(video, position):
-                    position += len(data)
-                    answers.check_position(position, video, self._max_bytes)
-                    yield data
-                    if time.monotonic() > give_up_at:
-                        raise answers.cut(video, position, "the total time-out is over")
-            except HTTPError as error:
-                reason = answers.reason(error)
-            else:
-                answers.check_size(position, self._max_bytes, video.public_url)
-                if position == (video.size_bytes or position):
-                    return
-                reason = "the body ended early"
-            if not video.resumable or position == begun_at:
+            begun_at = reading.position
+            why = yield from self._connection(reading)
+            if not why:
+                return
+            if not video.resumable or reading.position == begun_at:
                 break
-        raise answers.cut(video, position, reason)
+        raise answers.cut(video, reading.position, why)
 
-    def _one_connection(self, video: SourceVideo, offset: int) -> Iterator[bytes]:
-        with self._get(video.url, answers.range_headers(video, offset)) as response:
-            answers.check_status(response, video.public_url)
-            answers.check_same(response, video, offset=offset)
-            answers.check_kind(response, video.public_url)
-            # What is on the wire, undecoded. `read1` returns what has come instead of waiting for
-            # a full chunk, so that a body that drips is seen to take too long.
-            while data := response.raw.read1(_CHUNK_BYTES, decode_content=False):
-                yield data
+    def _connection(self, reading: _Reading) -> Generator[bytes, None, str]:
+        """Yields what one connection brings; returns why it ended too early, or nothing."""
+        video, offset = reading.video, reading.position
+        try:
+            with self._get(video.url, answers.range_headers(video, offset)) as response:
+                answers.check_status(response, video.public_url)
+                answers.check_same(response, video, offset=offset)
+                answers.check_kind(response, video.public_url)
+                # What is on the wire, undecoded. `read1` returns what has come instead of waiting
+                # for a full chunk, so that a body that drips is seen to take too long.
+                while data := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+                    reading.count(data)
+                    yield data
+        except HTTPError as error:
+            return answers.reason(error)
+        return reading.missing()
 
     @contextmanager
     def _get(self, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
@@ -168,6 +165,36 @@ class HttpFiles:
             except requests.RequestException as error:
                 last = error
         raise answers.unreachable(url, last)
+
+
+@dataclass
+class _Reading:
+    """How far one reading of a video has come.
+
+    Attributes:
+        video: The video.
+        max_bytes: Largest video taken, in bytes.
+        give_up_at: Monotonic time at which it has taken too long, in seconds.
+        position: Bytes from the beginning of the file.
+    """
+
+    video: SourceVideo
+    max_bytes: int
+    give_up_at: float
+    position: int
+
+    def count(self, data: bytes) -> None:
+        """Counts what has come."""
+        self.position += len(data)
+        answers.check_position(self.position, self.video, self.max_bytes)
+        if time.monotonic() > self.give_up_at:
+            raise answers.cut(self.video, self.position, "the total time-out is over")
+
+    def missing(self) -> str:
+        """Returns what is wrong with an end at this position, or nothing."""
+        answers.check_size(self.position, self.max_bytes, self.video.public_url)
+        is_short = self.position != (self.video.size_bytes or self.position)
+        return "the body ended early" if is_short else ""
 
 
 class HttpSource:

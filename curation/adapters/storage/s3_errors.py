@@ -123,30 +123,23 @@ def _passing(error: ClientError, code: str, uri: str) -> TransientError | None:
 
 def _misconfigured(code: str, uri: str, permission: str) -> OperatorError:
     bucket, key = split_bucket_uri(uri)
+    ours, message = f"aws:s3:{code}", "S3 refused it. Look the code up in S3's documentation."
     if code == "NoSuchBucket":
-        return OperatorError(
-            f"There is no bucket {bucket!r}. Create it, or correct S3_INPUT_BUCKET or "
-            "S3_LIGHTLY_BUCKET.",
-            code="aws:s3:no-bucket",
+        ours = "aws:s3:no-bucket"
+        message = (
+            "There is no such bucket. Create it, or correct S3_INPUT_BUCKET or S3_LIGHTLY_BUCKET."
         )
-    if code in _DENIED or code.startswith("KMS"):
-        return OperatorError(
-            f"{permission} on {key!r} in bucket {bucket!r} was denied ({code}). Grant "
-            f"{permission} on arn:aws:s3:::{bucket}/* to the worker's role.",
-            code="aws:s3:denied",
+    elif code in _DENIED or code.startswith("KMS"):
+        ours = "aws:s3:denied"
+        message = f"Grant {permission} on arn:aws:s3:::{bucket}/* to the worker's role."
+    elif code in _CREDENTIALS:
+        ours = "aws:credentials"
+        message = (
+            "S3 does not accept the credentials. Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
+            "and AWS_SESSION_TOKEN, or the worker's role."
         )
-    if code in _CREDENTIALS:
-        return OperatorError(
-            f"S3 does not accept the AWS credentials ({code}) for {uri}. Check "
-            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
-            code="aws:credentials",
-        )
-    if code in _REGION:
-        return OperatorError(
-            f"Bucket {bucket!r} is in another region ({code}). Correct S3_REGION.",
-            code="aws:s3:region",
-        )
-    return OperatorError(
-        f"S3 refused {permission} on {uri} ({code}). Look the code up in the S3 documentation.",
-        code=f"aws:s3:{code}",
-    )
+    elif code in _REGION:
+        ours = "aws:s3:region"
+        message = "The bucket is in another region. Correct S3_REGION."
+    what = f"{permission} on {key!r} in bucket {bucket!r} failed ({code})."
+    return OperatorError(f"{what} {message}", code=ours)

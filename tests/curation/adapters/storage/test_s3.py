@@ -58,7 +58,12 @@ def storage(server: ScriptedServer) -> S3Storage:
             "aws:s3:denied",
             "KMS.DisabledException",
         ),
-        (refusal(404, "NoSuchBucket"), OperatorError, "aws:s3:no-bucket", "no bucket 'bucket'"),
+        (
+            refusal(404, "NoSuchBucket"),
+            OperatorError,
+            "aws:s3:no-bucket",
+            "no such bucket",
+        ),
         (refusal(403, "InvalidAccessKeyId"), OperatorError, "aws:credentials", "AWS_ACCESS_KEY_ID"),
         (
             refusal(403, "SignatureDoesNotMatch"),
