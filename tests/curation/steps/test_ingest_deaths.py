@@ -209,6 +209,22 @@ def test_object_of_another_length__is_uploaded_again(
     check(bench, bench.ingest(folder))
 
 
+def test_object_with_a_part_too_many__is_uploaded_again(bench: Bench, tmp_path: Path) -> None:
+    """Bytes behind a last part that is full are noticed too."""
+    content = clip_of(8 * MIB)
+    (tmp_path / "a.mp4").write_bytes(content)
+    source = FolderSource(str(tmp_path / "a.mp4"), max_bytes=100 * MIB)
+    uri = f"s3://{bench.bucket}/raw/run-1/a.mp4"
+
+    def harm() -> None:
+        bench.objects.put(uri, content + b"more", content_type="video/mp4")
+
+    with pytest.raises(TransientError, match="not what"):
+        bench.interrupted("uploads", "complete", harm).ingest(source)
+
+    assert bench.content(bench.ingest(source)) == content
+
+
 def test_upload_aborted_from_outside__begins_anew(bench: Bench, folder: VideoSource) -> None:
     """A lifecycle rule or a person may abort a slow upload; the next delivery begins again."""
     with pytest.raises(Killed):
