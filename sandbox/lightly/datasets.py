@@ -56,7 +56,7 @@ class Datasets:
         samples = self._records.samples.setdefault(dataset_id, [])
         samples += [name for name in names if name not in samples]
         dataset.update(nSamples=len(samples), lastModifiedAt=now_ms())
-        dataset["datasourceProcessedUntilTimestamp"] = now_ms() // 1000
+        dataset["datasourceProcessedUntilTimestamp"] = now_ms() // 1000 + 1  # in seconds
         first = next((tag["id"] for tag in self._tags_of(dataset_id)), None)
         if first is None:
             first = self._add_tag(dataset_id, _FIRST_TAG, samples, prevTagId=None)

@@ -111,7 +111,7 @@ class _Api(RequestHandler):
     def _refuse_unknown_or_scripted(self, request: Request, fault: Fault) -> None:
         if fault.kind == "error":
             if fault.seconds:
-                self.set_header("Retry-After", f"{fault.seconds:g}")
+                self.set_header("Retry-After", f"{fault.seconds:.0f}")
             raise LightlyError(int(fault.code), "SCRIPTED", fault.message)
         token = self.get_query_argument("token", "")
         if request.operation not in OPEN + SIGNED and token != self._platform.token:
