@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import uuid
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from curation.ledger.store import LedgerUnavailable
 from curation.models import RunError
 from curation.settings import MAX_SHARE_OF_VISIBILITY, Settings
 from curation.states import Outcome, RunState, StepName, StepState
-from curation.steps.deadline import deadline_error, is_over
+from curation.steps.deadline import deadline_error, is_over, remaining_s
 from curation.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# No wait is longer than this, whatever the other side asks for, so that cancel and deadline are
-# noticed; and never near the visibility timeout.
-_LONGEST_WAIT_S = 300.0
+# A wait that ends with the run's time ends a little after it, so that it is over then.
+_DEADLINE_SLACK_S = 0.1
 _MOST_DOUBLINGS = 10
 # Pause before a delivery whose ledger was away is tried again.
 _LEDGER_PAUSE_S = 1.0
@@ -72,6 +72,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         after_outcome: Whether it has work to do when the run has its outcome.
         tries: Errors after which it gives up; None goes on until the run's deadline.
         interval: Name of the setting with the seconds between two looks.
+        longest_wait_s: No wait is longer, whatever the other side asks for.
     """
 
     abstract = True
@@ -82,6 +83,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
     after_outcome = False
     tries: int | None = None
     interval = "instance_poll_interval_s"
+    longest_wait_s = 300.0
 
     def perform(self, run_id: str, work: Callable[[Delivery], Verdict]) -> None:
         """Does one delivery's work on the step, if the ledger lets it in.
@@ -175,13 +177,19 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         If this process dies in between, the next message and a copy of this one both come; the
         ledger lets one of them go on.
         """
-        visibility_s = delivery.wiring.settings.broker.visibility_timeout_s
-        longest_s = min(_LONGEST_WAIT_S, MAX_SHARE_OF_VISIBILITY * visibility_s)
-        countdown = min(wait_s, longest_s)
+        countdown = min(wait_s, self._longest_wait_s(delivery))
         retry = self.retry(countdown=countdown, throw=False)
         number = delivery.turn.number + 1
         self._leave(delivery, StepState.WAITING, next_number=number, counts=counts, due_s=countdown)
         raise retry
+
+    def _longest_wait_s(self, delivery: Delivery) -> float:
+        """Returns the seconds after which a step must look, whatever the other side asks for."""
+        visibility_s = delivery.wiring.settings.broker.visibility_timeout_s
+        left_s = math.inf
+        if not delivery.run.outcome:
+            left_s = max(remaining_s(delivery.run, now=delivery.now), 0.0) + _DEADLINE_SLACK_S
+        return min(self.longest_wait_s, MAX_SHARE_OF_VISIBILITY * visibility_s, left_s)
 
     def _fail(self, delivery: Delivery, error: CurationError) -> NoReturn:
         """Writes the outcome before the task fails: Celery's errback comes late, or never."""

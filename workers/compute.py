@@ -38,6 +38,8 @@ def start_instance(self: StepTask, run_id: str) -> None:
     name="compute.release_instance",
     step=StepName.RELEASE_INSTANCE,
     after_outcome=True,
+    # An instance that runs costs money: EC2 is asked again soon, however often it has refused.
+    longest_wait_s=15.0,
 )
 def release_instance(self: StepTask, run_id: str) -> None:
     """Gives the instance back; the last one out stops it. Nothing while the run has no outcome.

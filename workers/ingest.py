@@ -29,9 +29,7 @@ class IngestTask(StepTask):
     def give_up(self, run_id: str) -> None:
         """Removes the upload, unless it is finished."""
         here = wiring()
-        clear_upload(
-            run_id, uploads=here.storage, objects=here.storage, ledger=here.upload_ledger
-        )
+        clear_upload(run_id, uploads=here.storage, objects=here.storage, ledger=here.upload_ledger)
 
 
 @shared_task(

@@ -34,8 +34,18 @@ def is_over(run: Run, *, now: float) -> bool:
         run: The run.
         now: Seconds since the epoch.
     """
+    return remaining_s(run, now=now) < 0
+
+
+def remaining_s(run: Run, *, now: float) -> float:
+    """Returns the seconds left for work; negative when its time is over.
+
+    Args:
+        run: The run.
+        now: Seconds since the epoch.
+    """
     allowed_s = run.deadline_at - run.created_at
-    return now > run.deadline_at - min(allowed_s * _RELEASE_SHARE, _RELEASE_MOST_S)
+    return run.deadline_at - min(allowed_s * _RELEASE_SHARE, _RELEASE_MOST_S) - now
 
 
 def deadline_error(run: Run) -> RunError:

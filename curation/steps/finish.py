@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 # An instance that still runs this long after EC2 accepted the stop is told again.
 STOP_AGAIN_S = 60.0
-# From the first refused stop on, EC2 gets at least this long, even when the deadline is over.
+# From the first refused stop on, EC2 gets at least this long, even when the deadline is over; but
+# no longer than the run itself may take.
 STOP_PATIENCE_S = 60.0
 
 _GONE = (InstanceState.STOPPED, InstanceState.TERMINATED)
@@ -72,7 +73,8 @@ def is_patience_over(run: Run, *, now: float) -> bool:
         now: Seconds since the epoch.
     """
     since = run.steps.release_instance.started_at or now
-    return now > max(run.deadline_at, since + STOP_PATIENCE_S)
+    patience_s = min(STOP_PATIENCE_S, run.deadline_at - run.created_at)
+    return now > max(run.deadline_at, since + patience_s)
 
 
 def end(run: Run, runs: RunLedger, *, released: StepState) -> None:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation.ledger.ledger import Ledger
+from curation.ledger.store import Store
 from curation.models import Run
 from sandbox.cloud.control import Control
+from tests.support.waiting import wait_until
 from tests.support.worlds import s3_of
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from sandbox.world import World
 
-_LIMIT_S = 100
+_LIMIT_S = 150
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,18 @@ class Chain:
         return str(json.loads(done.stdout)["run_id"])
 
     def status(self, run_id: str) -> Run:
-        """Returns a run's status object."""
-        return Run.model_validate_json(self.curate("status", run_id, "--json").stdout)
+        """Returns a run's status object, as the ledger has it."""
+        store = Store.connect(self.world.environment["REDIS_URL"])
+        return Ledger.over(store, retention_days=1, lease_ttl_s=1).runs.get(run_id)
+
+    def ended(self, *run_ids: str) -> list[Run]:
+        """Waits until all the runs are in an end state, and returns them."""
+
+        def all_ended() -> list[Run] | None:
+            runs = [self.status(run_id) for run_id in run_ids]
+            return runs if all(run.state.is_end for run in runs) else None
+
+        return wait_until(all_ended, limit_s=_LIMIT_S)
 
     def leftovers(self, run_id: str) -> list[str]:
         """Returns keys under the run's prefix in the input bucket, and all open uploads."""
