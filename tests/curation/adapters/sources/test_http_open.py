@@ -53,6 +53,17 @@ def test_open__cut__goes_on_where_it_was(files: HttpFiles, server: FileServer) -
     assert server.requests[-1][1]["if-range"] == '"one"'
 
 
+def test_open__ends_early_without_a_length__goes_on_where_it_was(
+    files: HttpFiles, server: FileServer
+) -> None:
+    """A body whose own length is not told is held against that of the first look."""
+    file = ServedFile(CLIP, has_length=False, cuts=[300_000])
+    video = files.look(server.put("/clip.mp4", file))
+
+    assert fetch(files, video) == CLIP
+    assert server.ranges() == ["bytes=0-0", None, "bytes=300000-"]
+
+
 def test_open__stalled__goes_on_where_it_was(files: HttpFiles, server: FileServer) -> None:
     """A connection on which nothing comes any more is taken up again like one that is cut."""
     file = ServedFile(CLIP, stalls_after=400_000)
