@@ -215,7 +215,7 @@ def test_get_command_invocation__of_no_command(
     ("document", "parameters", "code"),
     [
         ("No-Such-Document", {}, "InvalidDocument"),
-        ("../state", {}, "InvalidDocument"),
+        ("../documents/Lease", {"LeaseUntil": ["1795340211"]}, "InvalidDocument"),
         ("AWS-RunShellScript", {}, "InvalidParameters"),
         ("AWS-RunShellScript", {"commands": ["true"], "command": ["x"]}, "InvalidParameters"),
         ("AWS-RunShellScript", {"commands": [""], "executionTimeout": ["1h"]}, "InvalidParameters"),
