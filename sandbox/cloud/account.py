@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
     from sandbox.cloud.instance import Delays
 
+# What a person at the console does, and what the instance itself does.
+_HANDS: dict[str, Callable[[Instance], None]] = {
+    "start": Instance.start,
+    "stop": Instance.stop,
+    "power-off": lambda instance: instance.stop(cause="Client.InstanceInitiatedShutdown"),
+    "agent-off": lambda instance: instance.agent.drop(),
+    "agent-on": lambda instance: instance.agent.boot(),
+}
+
 
 class Account:
     """Everything that the stand-in models, without the wire."""
@@ -30,31 +39,12 @@ class Account:
         self._store = Store(data)
         self._markers = {"SANDBOX_CLOUD": str(data)}
         self._delays = delays
-        saved, alive_at = self._store.load()
-        self._instances = {
-            instance_id: Instance(
-                instance_id,
-                delays,
-                markers=self._markers,
-                saved=saved.get(instance_id),
-                changed=self._save,
-            )
-            for instance_id in instance_ids
-        }
-        for instance in self._instances.values():
-            instance.close(alive_at)
+        self._instances = self._load(instance_ids)
         self.ec2 = Ec2(self._instances)
         self.ssm = Ssm(
             self._instances, delays=delays, folder=data, environment=_environment(data, address)
         )
         self.faults = Faults([*self.ec2.operations, *self.ssm.operations])
-        self._hands: dict[str, Callable[[Instance], None]] = {
-            "start": Instance.start,
-            "stop": Instance.stop,
-            "power-off": lambda it: it.stop(cause="Client.InstanceInitiatedShutdown"),
-            "agent-off": lambda it: it.agent.drop(),
-            "agent-on": lambda it: it.agent.boot(),
-        }
 
     @property
     def calls(self) -> list[Call]:
@@ -84,7 +74,7 @@ class Account:
             KeyError: If there is no such hand or no such instance.
             AwsError: If the instance's state forbids it.
         """
-        act = self._hands[name]
+        act = _HANDS[name]
         instance = self._instances[instance_id or next(iter(self._instances))]
         act(instance)
         self.log(
@@ -121,6 +111,20 @@ class Account:
             }
             for instance in self._instances.values()
         }
+
+    def _load(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
+        saved, alive_at = self._store.load()
+        instances = {}
+        for instance_id in instance_ids:
+            instance = instances[instance_id] = Instance(
+                instance_id,
+                self._delays,
+                markers=self._markers,
+                saved=saved.get(instance_id),
+                changed=self._save,
+            )
+            instance.close(alive_at)
+        return instances
 
     def _save(self) -> None:
         self._store.save({name: item.to_saved() for name, item in self._instances.items()})

@@ -12,23 +12,10 @@ if ! flock --nonblock 9; then
   exit 0
 fi
 
-worker=""
-end() {
-  trap - TERM INT
-  if [ -n "$worker" ]; then
-    kill "$worker" 2>/dev/null || true
-    wait "$worker" || true
-  fi
-  exit 0
-}
-trap end TERM INT
-
 while true; do
-  "${SANDBOX_PYTHON:-python3}" -m celery -A pipeline worker -Q engine \
-    --hostname "engine@${SANDBOX_INSTANCE_ID:-local}" --concurrency 1 --loglevel INFO &
-  worker=$!
   status=0
-  wait "$worker" || status=$?
+  "${SANDBOX_PYTHON:-python3}" -m celery -A pipeline worker -Q engine \
+    --hostname "engine@${SANDBOX_INSTANCE_ID:-local}" --concurrency 1 --loglevel INFO || status=$?
   echo "The engine's Celery worker ended with exit code $status. It is started again."
   sleep 1
 done
