@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from curation.links import public_url
 from curation.states import Backend, Outcome, RunState, StepName, StepState
 
 # Two hex digits a byte; the time in front makes ids sort by age.
@@ -69,6 +70,10 @@ Timestamp = Annotated[
 ]
 
 
+# A video source URI. A signed link must be kept to be fetched, but is not shown to anybody.
+SourceUri = Annotated[str, PlainSerializer(public_url, when_used="json")]
+
+
 class Record(BaseModel):
     """Base of all records: immutable, no unknown fields."""
 
@@ -94,7 +99,7 @@ class RunRequest(Record):
 class Request(Record):
     """A run request with every open field filled from the settings; part of the status object."""
 
-    source: str
+    source: SourceUri
     proportion_samples: float
     selection_backend: Backend
 

@@ -324,8 +324,8 @@ class FrameSelector(Protocol):
             sha256: Of the video, goes into `selection.json`.
             proportion: Share of frames to keep, 0 < proportion <= 1.
             write: Writes a result: name relative to the run, content, MIME type.
-            progress: Told the state, frames done, and frames in all or None. It may raise
-                RunEnded, which ends the work.
+            progress: Told the state, frames done in it, and frames of the video in all or None. It
+                may raise RunEnded, which ends the work.
 
         Raises:
             RequestError: If the video cannot be decoded.

@@ -217,7 +217,8 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         if not steps.leave(
             delivery.turn, state, next_number=next_number, counts=counts, due_s=due_s
         ):
-            log.info("Step was taken over meanwhile", extra=delivery.run.log_context())
+            # Another delivery has it, or the run has ended with it.
+            log.debug("Step is no longer held", extra=delivery.run.log_context())
 
 
 def _unexpected(delivery: Delivery, error: Exception) -> CurationError:

@@ -1,16 +1,19 @@
-"""Life cycle of a Celery worker process: refuse a start that cannot go well."""
+"""Life cycle of a Celery worker process: refuse a start that cannot go well; how it logs."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from celery.signals import celeryd_init
+from celery.signals import after_setup_logger, celeryd_init
 
 from curation.errors import CurationError
 from curation.settings import Settings, check_waits
+from curation.telemetry import FactsFormatter, is_worth_a_line, quieten
 
 if TYPE_CHECKING:
+    import logging
+
     from celery.app.utils import Settings as Configuration
 
 
@@ -23,3 +26,12 @@ def check_settings(conf: Configuration, **_: object) -> None:
         check_waits(Settings.load(), limits)
     except CurationError as error:
         sys.exit(f"curation: {error}")
+
+
+@after_setup_logger.connect
+def write_facts(logger: logging.Logger, **_: object) -> None:
+    """Gives every line the facts that came with it, so that a run can be followed by its id."""
+    quieten()
+    for handler in logger.handlers:
+        handler.setFormatter(FactsFormatter())
+        handler.addFilter(is_worth_a_line)

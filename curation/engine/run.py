@@ -141,14 +141,14 @@ def _save(
     selected: list[SelectedFrame] = []
     for frame in video.frames():
         if frame.number % _PROGRESS_FRAMES == 0:
-            progress(SAVING, len(selected), len(chosen))
+            progress(SAVING, len(selected), None)
         if frame.number not in order:
             continue
         file = f"frames/{namer(frame.number)}"
         write(file, jpeg(video.pixels(frame)), "image/jpeg")
         selected.append(SelectedFrame(frame.number, frame.timestamp_s, order[frame.number], file))
         if len(selected) == len(chosen):
-            progress(SAVING, len(selected), len(chosen))
+            progress(SAVING, len(selected), None)
             return sorted(selected, key=lambda frame: frame.order)
     message = f"Frame {max(chosen)} was there at first and is not there now: the video has changed."
     raise SelectionFailed(message, code="engine:video-changed")

@@ -60,7 +60,7 @@ class RunLedger:
         now = self._store.now()
         run_id = new_run_id(now)
         instance_id, expected_s = expects_instance or ("", 0.0)
-        fields = request.model_dump(mode="json") | _adopted(resumed_from)
+        fields = request.model_dump() | _adopted(resumed_from)
         found: str = self._store.script(
             "create_run",
             [

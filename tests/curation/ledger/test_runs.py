@@ -68,6 +68,21 @@ def test_create__resumed_run_adopts_the_video(ledger: Ledger) -> None:
     assert run.steps.ingest_video.state is StepState.SKIPPED
 
 
+def test_get__signed_link_is_kept_but_not_shown(ledger: Ledger) -> None:
+    """A signed link is there for the step that fetches it, and for nobody else to see."""
+    link = "https://host/clip.mp4?X-Amz-Signature=canary"
+    request = REQUEST.model_copy(update={"source": link})
+
+    run_id, _ = ledger.runs.create(request, deadline_s=60, idempotency_key="k")
+
+    run = ledger.runs.get(run_id)
+    assert run.request.source == link
+    assert "canary" not in run.to_json()
+    with pytest.raises(RequestError) as caught:
+        ledger.runs.create(REQUEST, deadline_s=60, idempotency_key="k")
+    assert "canary" not in str(caught.value)
+
+
 def test_get__unknown_run(ledger: Ledger) -> None:
     """An unknown run is an error that names it and says how to find the known ones."""
     with pytest.raises(RequestError, match=r"'nope'.*curate list"):
