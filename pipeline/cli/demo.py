@@ -62,6 +62,9 @@ class DemoReport(Record):
         return json.dumps(head | self.model_dump(mode="json"), indent=2)
 
 
+# Enough for a long video on a slow machine.
+_PATIENCE_S = 3600
+
 _Videos = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -131,6 +134,8 @@ def _step_into(world: "World") -> None:
     """Makes this process one of the sandbox: with its settings, and no account of the user's."""
     os.environ.clear()
     os.environ.update(world.environment)
+    # Nobody waits for hours to learn that a demo does not come to its end.
+    os.environ["RUN_DEADLINE_S"] = str(_PATIENCE_S)
 
 
 def _carry_out(videos: list[Path]) -> list[Run]:

@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Group
 
+from curation.ledger.store import LedgerUnavailable
 from curation.models import Run, RunRequest
 from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend, RunState
@@ -175,6 +176,9 @@ def _wait(run_id: str, *, as_json: bool) -> NoReturn:
         output.suggest(f"curate status {run_id}", "See how far it is")
         output.suggest(f"curate cancel {run_id}", "Cancel it")
         raise typer.Exit(output.INTERRUPTED) from None
+    except LedgerUnavailable:
+        output.note(f"Run {run_id} is in the ledger and goes on when Redis answers again.")
+        raise
     if as_json:
         output.answer_json(run.to_json())
     elif not output.notes.is_terminal and run.error:

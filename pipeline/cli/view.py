@@ -120,7 +120,7 @@ def _tries(step: Step) -> str:
 
 def _doing(run: Run, task: EngineTask | None) -> RenderableType:
     word = Text(task.state if task else run.selection.state or "", style="dim")
-    if task is None or not task.n_done or not task.n_frames:
+    if task is None or task.state != "EMBEDDING" or not task.n_done or not task.n_frames:
         return word
     row = Table.grid(padding=(0, 1))
     row.add_row(

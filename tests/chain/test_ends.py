@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.states import RunState, StepState
+from tests.support.clips import small_clip
 from tests.support.file_server import ServedFile
-from tests.support.media import write_audio
+from tests.support.media import scene_of, write_audio, write_scenes
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from curation.models import Run
     from tests.support.chain import Chain
-    from tests.support.file_server import FileServer
+    from tests.support.clips import small_clip
+from tests.support.file_server import FileServer
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -149,6 +151,20 @@ def test_run__missing_path(chain: Chain) -> None:
     )
 
 
+def test_run__selects_from_every_scene(chain: Chain, tmp_path: Path) -> None:
+    """Of clearly different scenes, however short, each is among the selected frames."""
+    lengths = [60, 5, 30, 9, 40, 16]
+    video = write_scenes(tmp_path / "scenes.mp4", lengths)
+
+    _, run = chain.run(video)
+
+    key = f"results/{run.run_id}/selection.json"
+    text = chain.s3.get_object(Bucket="lightly", Key=key)["Body"].read()
+    numbers = [item["frame_number"] for item in json.loads(text)["selected"]]
+    assert len(numbers) == sum(lengths) // 10
+    assert {scene_of(number, lengths) for number in numbers} == set(range(len(lengths)))
+
+
 def test_run__start_denied(chain: Chain, clip: Path) -> None:
     """A permission that is missing is named, and the run ends without an instance."""
     chain.cloud.add_faults(
@@ -220,8 +236,10 @@ def test_run__resumed_after_a_failure(chain: Chain, clip: Path) -> None:
     assert_results(chain, run, n_selected=25)
 
 
-def test_run__ten_at_once_share_the_instance(chain: Chain, clip: Path) -> None:
+def test_run__ten_at_once_share_the_instance(chain: Chain, tmp_path: Path) -> None:
     """Ten runs at once: one start, one launch, one stop after the last, ten results."""
+    clip = tmp_path / "small.mp4"
+    clip.write_bytes(small_clip(20))
     before = len(chain.operations())
 
     run_ids = [chain.begin(clip) for _ in range(10)]
@@ -231,7 +249,7 @@ def test_run__ten_at_once_share_the_instance(chain: Chain, clip: Path) -> None:
     assert chain.operations()[before:] == ["StartInstances", "SendCommand", "StopInstances"]
     assert chain.cloud.state == "stopped"
     for run in runs:
-        assert_results(chain, run, n_selected=25)
+        assert_results(chain, run, n_selected=2)
 
 
 def test_run__stop_refused_until_the_deadline(chain: Chain, clip: Path) -> None:

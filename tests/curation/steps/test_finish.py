@@ -123,7 +123,9 @@ def test_end_unstopped__says_that_the_instance_may_run(
 ) -> None:
     """A run whose instance EC2 will not stop ends failed, and its error says what still runs."""
     run_id = started(machine, ledger, clock)
-    cloud.add_faults({"operation": "StopInstances", "kind": "error", "code": "UnauthorizedOperation"})
+    cloud.add_faults(
+        {"operation": "StopInstances", "kind": "error", "code": "UnauthorizedOperation"}
+    )
     ledger.runs.decide(run_id, Outcome.COMPLETED)
     run = ledger.runs.get(run_id)
     with pytest.raises(CurationError) as refused:

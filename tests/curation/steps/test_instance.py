@@ -96,7 +96,7 @@ def test_start_instance__waits_for_capacity(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
 ) -> None:
     """No capacity is tried again until there is some."""
-    cloud.faults(
+    cloud.add_faults(
         {
             "operation": "StartInstances",
             "kind": "error",
@@ -115,7 +115,9 @@ def test_start_instance__denied_start_names_the_permission(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
 ) -> None:
     """A refused permission ends the step at once, with the action to grant."""
-    cloud.faults({"operation": "StartInstances", "kind": "error", "code": "UnauthorizedOperation"})
+    cloud.add_faults(
+        {"operation": "StartInstances", "kind": "error", "code": "UnauthorizedOperation"}
+    )
     run_id = new_run(ledger)
 
     with pytest.raises(OperatorError, match=r"ec2:StartInstances") as caught:
@@ -157,7 +159,7 @@ def test_start_instance__lost_answer_of_the_launch_sends_no_second_one(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, launched: Path
 ) -> None:
     """A launch whose answer was lost is found again, not sent again."""
-    cloud.faults({"operation": "SendCommand", "kind": "cut-after", "times": 1})
+    cloud.add_faults({"operation": "SendCommand", "kind": "cut-after", "times": 1})
     run_id = new_run(ledger)
 
     start(run_id, machine, ledger, clock)

@@ -317,7 +317,7 @@ def test_schedule__by_two_deliveries_at_once(hosted: Hosted, clock: Clock) -> No
     assert hosted.lightly.n_acted(SCHEDULE) == 1
 
 
-def test_schedule__ten_processes_at_once(hosted: Hosted, valkey: str) -> None:
+def test_schedule__ten_runs_in_two_processes(hosted: Hosted, valkey: str) -> None:
     """Ten runs that meet no dataset make one, and ten schedules."""
     run_ids = [hosted.new_run().run_id for _ in range(10)]
     program = f"""
