@@ -152,6 +152,22 @@ def test_twin__that_overtakes__changes_nothing(
     check(bench, video)
 
 
+def test_twin__that_was_done_before_the_source_went_bad(
+    bench: Bench, folder: VideoSource, tmp_path: Path
+) -> None:
+    """What one copy has finished is the answer of the other one too, whatever that one meets."""
+    twins: list[Video] = []
+
+    def overtake() -> None:
+        twins.append(bench.ingest(folder))
+        (tmp_path / "a.mp4").write_bytes(b"something else")
+
+    video = bench.interrupted("ledger", "add_part", overtake).ingest(folder)
+
+    assert [video] == twins
+    check(bench, video)
+
+
 @pytest.mark.parametrize(("port", "method"), [*SENT, *MIDDLE[2:]])
 def test_twin__that_gives_up__leaves_no_half_of_it(
     bench: Bench, folder: VideoSource, port: str, method: str
