@@ -236,19 +236,19 @@ def _list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
     return lambda items: [read(item) for item in items]
 
 
-def _to_dataset(item: Any) -> _Dataset:  # noqa: ANN401  # JSON, here and below
+def _to_dataset(item: Any) -> _Dataset:  # noqa: ANN401  # JSON
     return _Dataset(str(item["id"]), str(item["name"]), str(item["type"]))
 
 
-def _to_scheduled(item: Any) -> Scheduled:  # noqa: ANN401
+def _to_scheduled(item: Any) -> Scheduled:  # noqa: ANN401  # JSON
     return Scheduled(str(item["id"]), str(item["configId"]), str(item["state"]))
 
 
-def _to_run(item: Any) -> LightlyRun:  # noqa: ANN401
+def _to_run(item: Any) -> LightlyRun:  # noqa: ANN401  # JSON
     artifacts = {str(it["type"]): str(it["id"]) for it in item.get("artifacts") or []}
     message = str(item.get("message") or "")
     return LightlyRun(str(item["id"]), str(item["state"]), message, artifacts)
 
 
-def _to_tag(item: Any) -> tuple[int, str, str]:  # noqa: ANN401
+def _to_tag(item: Any) -> tuple[int, str, str]:  # noqa: ANN401  # JSON
     return int(item["createdAt"]), str(item["id"]), str(item["datasetId"])

@@ -73,13 +73,7 @@ class Connection:
         self._api.rest_client.pool_manager.connection_pool_kw["retries"] = _RETRY
 
     def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        what: str,
-        body: object = None,
-        query: Query = (),
+        self, method: str, path: str, *, what: str, body: object = None, query: Query = ()
     ) -> str:
         """Sends a request and returns the body of the answer.
 

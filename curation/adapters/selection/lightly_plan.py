@@ -32,9 +32,9 @@ class Plan:
         is_shared: Whether other runs use the dataset too.
         input_uri: Path of the input datasource.
         lightly_uri: Path of the Lightly datasource.
-        video: The video's path within the input datasource.
-        relevant_uri: Object that names the video as the only one to be read.
-        relevant_path: The same, within the Lightly datasource.
+        video_uri: The video.
+        relevant_path: File within the Lightly datasource that names the video as the only one to
+            be read.
         proportion: Share of frames to keep.
         runs_on: Labels that the Lightly Worker must have.
     """
@@ -43,8 +43,7 @@ class Plan:
     is_shared: bool
     input_uri: str
     lightly_uri: str
-    video: str
-    relevant_uri: str
+    video_uri: str
     relevant_path: str
     proportion: float
     runs_on: tuple[str, ...]
@@ -65,28 +64,30 @@ class Plan:
             raise OperatorError(f"{problems} Set it in the environment or in .env.", code=CONFIG)
         is_shared = name == lightly.dataset_name
         video_uri = run.video.uri if run.video else ""
-        input_uri = s3.input_bucket if is_shared else f"{video_uri.rpartition('/')[0]}/"
-        lightly_uri = s3.lightly_bucket if is_shared else f"{s3.lightly_bucket}{run.run_id}/"
-        if not video_uri.startswith(input_uri):
-            raise OperatorError(
-                f"The video {video_uri!r} is not under S3_INPUT_BUCKET ({s3.input_bucket}), where "
-                "Lightly would look for it. Set S3_INPUT_BUCKET as it was when it was put there.",
-                code=CONFIG,
-            )
-        # Lightly looks for such a file only in a folder `.lightly` of the Lightly datasource, and
-        # takes the paths in it as relative to the input datasource (docs/relevant-filenames).
-        relevant_path = f".lightly/curate/{run.run_id}.txt"
-        return cls(
+        own_input = f"{video_uri.rpartition('/')[0]}/"
+        plan = cls(
             dataset_name=name,
             is_shared=is_shared,
-            input_uri=input_uri,
-            lightly_uri=lightly_uri,
-            video=video_uri.removeprefix(input_uri),
-            relevant_uri=f"{lightly_uri}{relevant_path}",
-            relevant_path=relevant_path,
+            input_uri=s3.input_bucket if is_shared else own_input,
+            lightly_uri=s3.lightly_bucket if is_shared else f"{s3.lightly_bucket}{run.run_id}/",
+            video_uri=video_uri,
+            # Lightly takes such a file only from a folder `.lightly` of the Lightly datasource.
+            relevant_path=f".lightly/curate/{run.run_id}.txt",
             proportion=run.request.proportion_samples,
             runs_on=lightly.runs_on,
         )
+        plan._check_video()
+        return plan
+
+    @property
+    def video(self) -> str:
+        """The video within the input datasource: how Lightly calls it (docs/relevant-filenames)."""
+        return self.video_uri.removeprefix(self.input_uri)
+
+    @property
+    def relevant_uri(self) -> str:
+        """Object that names the video as the only one to be read."""
+        return f"{self.lightly_uri}{self.relevant_path}"
 
     def config(self) -> dict[str, object]:
         """Returns the configuration of the selection run, as the API has it (version V4).
@@ -121,6 +122,14 @@ class Plan:
         return [name for name in names if stem in f"/{name}"] or [
             name for name in names if not self._is_of_other_run(name)
         ]
+
+    def _check_video(self) -> None:
+        if not self.video_uri.startswith(self.input_uri):
+            raise OperatorError(
+                f"The video {self.video_uri!r} is not under S3_INPUT_BUCKET ({self.input_uri}), "
+                "where Lightly looks for it. Set S3_INPUT_BUCKET as it was when it was put there.",
+                code=CONFIG,
+            )
 
     def _is_of_other_run(self, name: str) -> bool:
         others = set(name.split("/")) - set(self.video.split("/"))
