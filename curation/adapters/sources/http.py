@@ -13,7 +13,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from curation.adapters.sources import answers
-from curation.adapters.sources.guard import LinkGuard, PinnedAdapter
+from curation.adapters.sources.hop import REDIRECTS, Hop
 from curation.errors import RequestError, TransientError
 from curation.links import public_url
 from curation.ports import SourceVideo
@@ -27,9 +27,6 @@ MAX_REDIRECTS = 5
 # ledger knows whole parts only, so a host that cuts early must get through one in a single reading.
 MAX_CONNECTIONS = 20
 _CHUNK_BYTES = 256 * 1024
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# `identity`, because a compressed body may be a thousand times larger when unpacked.
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-curation"}
 
 
 class HttpFiles:
@@ -54,11 +51,14 @@ class HttpFiles:
         total_timeout_s: float = 600.0,
         ca_bundle: str | None = None,
     ) -> None:
-        self._guard = LinkGuard(allowed_hosts)
+        self._hop = Hop(
+            allowed_hosts,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            ca_bundle=ca_bundle,
+        )
         self._max_bytes = max_bytes
-        self._timeouts_s = (connect_timeout_s, read_timeout_s)
         self._total_timeout_s = total_timeout_s
-        self._verify = ca_bundle or True
 
     def look(self, url: str) -> SourceVideo:
         """Asks for the first byte, which shows what the file is and whether ranges work.
@@ -133,7 +133,7 @@ class HttpFiles:
         for _ in range(MAX_REDIRECTS + 1):
             response = self._ask_hop(url, hop, headers)
             with closing(response), closing(response.connection):
-                if response.status_code not in _REDIRECTS:
+                if response.status_code not in REDIRECTS:
                     yield response
                     return
                 hop = answers.next_hop(hop, response)
@@ -146,25 +146,12 @@ class HttpFiles:
     def _ask_hop(self, url: str, hop: str, headers: Mapping[str, str]) -> requests.Response:
         """Sends one request; an error on the way names the link that led there."""
         try:
-            return self._ask(hop, headers)
+            return self._hop.ask(hop, headers)
         except (RequestError, TransientError) as error:
             if hop == url:
                 raise
             message = f"{public_url(url)} redirects elsewhere: {error.message}"
             raise type(error)(message, error.code) from error
-
-    def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """Sends one request to the first checked address that answers."""
-        request = answers.prepare(url, {**_HEADERS, **headers})
-        last: Exception | None = None
-        for address in self._guard.addresses(str(request.url)):
-            try:
-                return PinnedAdapter(address).send(
-                    request, stream=True, timeout=self._timeouts_s, verify=self._verify
-                )
-            except requests.RequestException as error:
-                last = error
-        raise answers.unreachable(url, last)
 
 
 @dataclass
