@@ -164,6 +164,9 @@ class RunSettings(BaseSettings):
     engine_cache_dir: str | None = Field(
         None, description="Where the converted network is kept; empty: the user's cache folder"
     )
+    liveness_file: str | None = Field(
+        None, description="File that a Celery worker or beat keeps fresh while it works"
+    )
 
 
 class FlowerSettings(BaseSettings):

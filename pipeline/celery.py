@@ -11,6 +11,7 @@ app = Celery(
         "workers.compute",
         "workers.engine",
         "workers.ingest",
+        "workers.liveness",
         "workers.reaper",
         "workers.selection",
         "workers.signals",
