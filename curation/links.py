@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
-# Parameters by which S3, Google, Azure, CloudFront, Alibaba and private servers let a holder in.
+# Parameters by which S3, Google, Azure, CloudFront, Alibaba, Vimeo (`s`) and private servers let a
+# holder in.
 # A harmless parameter that looks like one loses its value too, which costs little.
 _SECRET_NAME = re.compile(
-    r"^x-|sig|token|key|secret|pass|pwd|auth|credential|policy|hmac|expires", re.IGNORECASE
+    r"^x-|^s$|sig|token|key|secret|pass|pwd|auth|credential|policy|hmac|expires", re.IGNORECASE
 )
 _PARAMETER = re.compile(r"([^&;=]+)=([^&;]*)")
 

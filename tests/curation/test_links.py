@@ -21,6 +21,7 @@ CANARY = "c4n4ry"
             "https://b.s3.amazonaws.com/k?X-Amz-Credential=c4n4ry&X-Amz-Signature=c4n4ry&v=1",
             "https://b.s3.amazonaws.com/k?X-Amz-Credential=***&X-Amz-Signature=***&v=1",
         ),
+        ("https://host/k.mp4?s=c4n4ry&fps=s", "https://host/k.mp4?s=***&fps=s"),
         ("https://host/k?sv=2022&sig=c4n4ry", "https://host/k?sv=2022&sig=***"),
         ("https://host/k?a=1;token=c4n4ry", "https://host/k?a=1;token=***"),
         ("https://host/k?%74oken=c4n4ry=&b", "https://host/k?%74oken=***&b"),
