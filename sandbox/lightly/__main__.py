@@ -8,7 +8,7 @@ documentation; nothing was compared with the real service. Error codes, tag name
 what happens to a run whose Lightly Worker dies are guesses. Its own addresses:
 
     GET  /sandbox/health    it is up
-    GET  /sandbox/calls     every request, as ground truth
+    GET  /sandbox/calls     every request, as ground truth; `?from=N` leaves out the first N
     GET, POST, DELETE /sandbox/faults    script of what goes wrong (see `platform.py`)
     GET, POST /sandbox/plan     what the Lightly Worker does with runs (see `records.py`)
     POST /sandbox/results   what a run has selected; for the Lightly Worker (`worker.py`)

@@ -24,9 +24,14 @@ class Control:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Returns the call log, oldest first, of one operation or of all."""
-        calls = _json("GET", f"{self.url}/sandbox/calls")["calls"]
+    def calls(self, operation: str | None = None, *, skip: int = 0) -> list[dict[str, Any]]:
+        """Returns the call log, oldest first, of one operation or of all.
+
+        Args:
+            operation: Key of ROUTES.
+            skip: Number of calls at the beginning to leave out.
+        """
+        calls = _json("GET", f"{self.url}/sandbox/calls?from={skip}")["calls"]
         return [call for call in calls if operation in (None, call["operation"])]
 
     def faults(self, *script: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ class Records:
     def save(self, path: Path) -> None:
         """Writes the file; a crash leaves the old one or the new one."""
         draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(self)))
+        draft.write_text(json.dumps(vars(self)))
         draft.replace(path)
 
 

@@ -147,7 +147,7 @@ class _Hand(Steering):
     def get(self, name: str) -> None:
         views: dict[str, object] = {
             "health": "ok",
-            "calls": self._platform.calls,
+            "calls": self._platform.calls[int(self.get_query_argument("from", "0")) :],
             "plan": asdict(self._platform.plan),
         }
         if name in views:

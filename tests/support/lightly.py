@@ -44,12 +44,11 @@ class Lightly(Api):
         """Forgets faults, plans and calls of the test before; its records do no harm."""
         self.faults()
         self.hand("plan", _AS_PLANNED)
-        self._n_old_calls = len(super().calls())
+        self._n_old_calls += len(self.calls())
 
-    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+    def calls(self, operation: str | None = None, *, skip: int = 0) -> list[dict[str, Any]]:
         """Returns the calls of this test, oldest first, of one operation or of all."""
-        calls = super().calls()[self._n_old_calls :]
-        return [call for call in calls if operation in (None, call["operation"])]
+        return super().calls(operation, skip=self._n_old_calls + skip)
 
     def n_acted(self, operation: str) -> int:
         """Returns how many calls of an operation had an effect, whatever was answered."""

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.ask import RefusedError
 from tests.support.clips import small_clip
-from tests.support.lightly import ENDS
+from tests.support.lightly import ENDS, lightly_server
 from tests.support.servers import s3_environment
 from tests.support.waiting import wait_until
 
@@ -29,14 +29,21 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parents[3] / "sandbox" / "instance" / "lightly.sh"
 N_FRAMES = 30
-LABEL = "for-these-tests"
+LABEL = "gpu"
+
+
+@pytest.fixture(scope="module")
+def lightly_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lightly]:
+    """A platform on which no other test has left runs for the Lightly Worker to take."""
+    with lightly_server(tmp_path_factory.mktemp("lightly")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def _worker(lightly_stand_in: Lightly, rclone_endpoint: str) -> Iterator[None]:
-    """The Lightly Worker; it takes the runs of these tests and no others."""
+    """The Lightly Worker."""
     settings = lightly_stand_in.environment | s3_environment(rclone_endpoint)
-    command = [sys.executable, "-m", "sandbox.lightly.worker", "--name", LABEL, "--label", LABEL]
+    command = [sys.executable, "-m", "sandbox.lightly.worker", "--label", LABEL]
     with subprocess.Popen(command, env=os.environ | settings) as process:
         yield
         process.terminate()

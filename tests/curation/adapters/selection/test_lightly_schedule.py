@@ -45,6 +45,7 @@ while run_ids:
         assert error.code == "lightly:busy", error
         time.sleep(0.05)
 """
+ROLE = (ROLE_ARN, EXTERNAL_ID)
 STRATEGY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
 
 
@@ -84,14 +85,12 @@ def test_schedule__sends_what_the_clients_own_methods_send(
     hosted.lightly.begin()
     for name in ("urllib3", "lightly.openapi_generated.swagger_client"):
         monkeypatch.setattr(logging.getLogger(name), "handlers", [])
-
     from lightly.api import ApiWorkflowClient  # noqa: PLC0415  # calls home if it comes first
 
     client = ApiWorkflowClient(token=TOKEN)
     client.set_dataset_id_by_name(hosted.dataset_name)
     for uri, purpose in ((hosted.input_uri, "INPUT"), (hosted.lightly_uri, "LIGHTLY")):
-        role = (ROLE_ARN, EXTERNAL_ID)
-        client.set_s3_delegated_access_config(uri, "us-east-1", *role, purpose=purpose)
+        client.set_s3_delegated_access_config(uri, "us-east-1", *ROLE, purpose=purpose)
     worker_config = {
         "use_datapool": True,
         "relevant_filenames_file": f".lightly/curate/{run.run_id}.txt",
@@ -173,14 +172,12 @@ def test_schedule__again__asks_nobody(hosted: Hosted) -> None:
 def test_schedule__by_two_deliveries_at_once(hosted: Hosted, clock: Clock) -> None:
     """While one delivery is at it, its twin waits; a dead one is waited for, but not for ever."""
     run = hosted.new_run()
-    ledger = HostedLedger(hosted.ledger.store)
-    abandoned = ledger.lock(f"schedule:{run.run_id}")
-    abandoned.__enter__()
 
-    with pytest.raises(TransientError) as caught:
+    with HostedLedger(hosted.ledger.store).lock(f"schedule:{run.run_id}"):
+        with pytest.raises(TransientError) as caught:
+            hosted.backend().schedule(run)
+        clock.forward(61)
         hosted.backend().schedule(run)
-    clock.forward(61)
-    hosted.backend().schedule(run)
 
     assert caught.value.code == "lightly:busy"
     assert hosted.lightly.n_acted(SCHEDULE) == 1

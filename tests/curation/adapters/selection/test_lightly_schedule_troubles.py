@@ -136,6 +136,21 @@ def test_schedule__other_refusals(
     assert caught.value.code == ours
 
 
+def test_schedule__no_answer_in_time(hosted: Hosted) -> None:
+    """Nobody waits for minutes; and whoever may still be at it is left alone for a while."""
+    backend, run = hosted.backend(), hosted.new_run()
+    client = backend._api._connection._api.rest_client
+    assert client.timeout == 10.0
+    client.timeout = 0.3
+    hosted.lightly.faults({"operation": SCHEDULE, "kind": "hang"})
+
+    with pytest.raises(TransientError, match="did not answer") as caught:
+        backend.schedule(run)
+
+    assert caught.value.retry_after_s == 30.0
+    assert backend.schedule(run) == hosted.known(run).scheduled_run_id
+
+
 def test_schedule__no_server(hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that cannot be reached is tried again."""
     monkeypatch.setenv("LIGHTLY_SERVER_LOCATION", "http://127.0.0.1:9")
