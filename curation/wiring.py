@@ -21,7 +21,10 @@ from curation.steps.instance import Machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from curation.adapters.compute.ec2 import Ec2Instances
+    from curation.adapters.compute.ssm import SsmShell
     from curation.adapters.storage.s3 import S3Storage
+    from curation.adapters.storage.s3_buckets import S3Buckets
     from curation.ports import FrameSelector, SelectionBackend, VideoProbe, VideoSource
     from curation.settings import Settings
 
@@ -59,21 +62,40 @@ class Wiring:
         return S3Storage(region=self.settings.s3.region)
 
     @cached_property
+    def buckets(self) -> S3Buckets:
+        """Both buckets as a whole."""
+        from curation.adapters.storage.s3_buckets import S3Buckets
+
+        return S3Buckets(region=self.settings.s3.region)
+
+    @cached_property
     def machine(self) -> Machine | None:
         """The instance, or None if this machine does the work."""
-        ec2 = self.settings.ec2
-        if ec2.ec2_instance_id is None:
+        instance_id = self.settings.ec2.ec2_instance_id
+        if instance_id is None:
             return None
+        return Machine(
+            instance_id=instance_id,
+            instances=self.instances,
+            shell=self.shell,
+            leases=self.ledger.leases,
+        )
+
+    @cached_property
+    def instances(self) -> Ec2Instances:
+        """EC2."""
         from curation.adapters.compute.ec2 import Ec2Instances
+
+        return Ec2Instances(region=self.settings.ec2.ec2_region)
+
+    @cached_property
+    def shell(self) -> SsmShell:
+        """SSM."""
         from curation.adapters.compute.ssm import SsmShell
 
-        return Machine(
-            instance_id=ec2.ec2_instance_id,
-            instances=Ec2Instances(region=ec2.ec2_region),
-            shell=SsmShell(
-                region=ec2.ec2_region, document=ec2.ssm_document, script_path=ec2.script_path
-            ),
-            leases=self.ledger.leases,
+        ec2 = self.settings.ec2
+        return SsmShell(
+            region=ec2.ec2_region, document=ec2.ssm_document, script_path=ec2.script_path
         )
 
     @cached_property

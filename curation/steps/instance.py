@@ -24,6 +24,10 @@ AGENT_TIMEOUT_S = 600.0
 LAUNCH_UNKNOWN_S = 60.0
 # A launch that still runs after this time did not fail at once: its script stays in the foreground.
 LAUNCH_SETTLED_S = 15.0
+OFFLINE_ADVICE = (
+    "Check that the agent is installed, that the instance profile has "
+    "AmazonSSMManagedInstanceCore, and that port 443 is open to the outside."
+)
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,7 @@ def _check_agent_patience(run: Run, machine: Machine, now: float) -> None:
     if now - since > AGENT_TIMEOUT_S:
         raise OperatorError(
             f"The SSM agent of {machine.instance_id} has not come online within "
-            f"{AGENT_TIMEOUT_S:g} s. Check that the agent is installed, that the instance profile "
-            "has AmazonSSMManagedInstanceCore, and that port 443 is open to the outside.",
+            f"{AGENT_TIMEOUT_S:g} s. {OFFLINE_ADVICE}",
             code="ssm:agent-offline",
         )
 

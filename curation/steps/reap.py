@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from curation.errors import CurationError
 from curation.ledger.leases import Release
@@ -15,10 +15,11 @@ from curation.steps.finish import stop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from curation.ledger.leases import LeaseLedger
     from curation.ledger.runs import RunLedger
     from curation.ledger.uploads import UploadLedger
     from curation.models import Run
-    from curation.ports import Objects, Uploads
+    from curation.ports import InstanceView, Objects, Uploads
     from curation.steps.instance import Machine
 
 log = logging.getLogger(__name__)
@@ -45,17 +46,13 @@ def reap_instance(machine: Machine, *, now: float, mark_s: float, boot_grace_s: 
     """
     view = machine.look()
     leases = machine.leases
-    note = leases.look(machine.instance_id)
     if not view.state.is_billed:
         leases.confirm_stopped(REAPER, machine.instance_id)
         return "off"
-    claims = leases.holders(machine.instance_id) | leases.expected(machine.instance_id)
-    held = any(until > now for until in claims.values())
-    kept = float(view.tags.get(KEEP_TAG, "0")) > now
-    young = not note.in_use and now - view.launched_at < boot_grace_s
-    marked_for_s = leases.mark_unheld(machine.instance_id, unheld=not (held or kept or young))
-    if held or kept or young:
-        return "held" if held else "kept"
+    hold = hold_on(view, leases, now=now, boot_grace_s=boot_grace_s)
+    marked_for_s = leases.mark_unheld(machine.instance_id, unheld=not hold)
+    if hold:
+        return hold
     if marked_for_s < mark_s:
         return "marked"
     released = leases.release(REAPER, machine.instance_id, unused_too=True)
@@ -65,6 +62,27 @@ def reap_instance(machine: Machine, *, now: float, mark_s: float, boot_grace_s: 
         "Instance that nobody holds is being stopped", extra={"instance_id": view.instance_id}
     )
     return "stopped" if stop(machine, holder=REAPER, now=now) else "stopping"
+
+
+def hold_on(
+    view: InstanceView, leases: LeaseLedger, *, now: float, boot_grace_s: float
+) -> Literal["held", "kept", ""]:
+    """Returns why a running instance is to be left alone, or an empty string.
+
+    Args:
+        view: The instance.
+        leases: Who holds it.
+        now: Seconds since the epoch.
+        boot_grace_s: Seconds after boot for which an instance that no run used is left alone.
+
+    Returns:
+        `held` by a run, or for one that will soon ask for it; or `kept` by a person.
+    """
+    claims = leases.holders(view.instance_id) | leases.expected(view.instance_id)
+    if any(until > now for until in claims.values()):
+        return "held"
+    is_new = now - view.launched_at < boot_grace_s and not leases.look(view.instance_id).in_use
+    return "kept" if is_new or float(view.tags.get(KEEP_TAG, "0")) > now else ""
 
 
 def reap_runs(

@@ -89,6 +89,11 @@ _COMMON = {
 }
 
 
+def code_of(error: ClientError) -> str:
+    """Returns AWS's error code."""
+    return str(error.response.get("Error", {}).get("Code", "no code"))
+
+
 def client_config(*, attempts: int) -> Config:
     """Returns the configuration of a client that sends a request at most `attempts` times.
 
@@ -153,7 +158,7 @@ class Service(Generic[C]):
         try:
             return send(self._connected())
         except ClientError as error:
-            if _code(error) not in _EXPIRED:
+            if code_of(error) not in _EXPIRED:
                 raise
         # A new client reads the credentials again, wherever they come from. Once is enough.
         self._client = None
@@ -172,7 +177,7 @@ class Service(Generic[C]):
         return self._client
 
     def _raise_refusal(self, error: ClientError, what: str, *, permission: str) -> NoReturn:
-        code = _code(error)
+        code = code_of(error)
         status: Any = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         rest = INTERNAL if status >= _SERVER_ERROR else REFUSED
         meaning = self._meanings.get(code, rest)
@@ -200,7 +205,3 @@ class Service(Generic[C]):
             )
             return OperatorError(message, code=f"{self._name}:denied")
         return OperatorError(f"{what} could not be sent: {error}", code="config:aws")
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "no code"))

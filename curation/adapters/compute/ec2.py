@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.exceptions import ClientError
 
-from curation.adapters.compute.aws import INTERNAL, Meaning, Service, client_config
+from curation.adapters.compute.aws import INTERNAL, Meaning, Service, client_config, code_of
 from curation.errors import OperatorError, TransientError
 from curation.ports import InstanceView
 from curation.states import InstanceState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from types_boto3_ec2 import EC2Client
 
 # Start and stop are idempotent, so botocore may repeat what got no answer.
@@ -92,3 +95,45 @@ class Ec2Instances:
             return InstanceState(answer["StoppingInstances"][0]["CurrentState"]["Name"])
 
         return self._ec2.call("StopInstances", instance_id, send)
+
+    def would_describe(self, instance_id: str) -> bool:
+        """Whether EC2 knows dry runs; False if it has described the instance instead.
+
+        Raises:
+            OperatorError: If the call is not permitted; the same for the two below.
+        """
+        return self._rehearse(
+            "DescribeInstances",
+            instance_id,
+            lambda ec2: ec2.describe_instances(InstanceIds=[instance_id], DryRun=True),
+        )
+
+    def would_start(self, instance_id: str) -> bool:
+        """Whether EC2 would start it if asked; False if it knows no dry runs and has done it."""
+        return self._rehearse(
+            "StartInstances",
+            instance_id,
+            lambda ec2: ec2.start_instances(InstanceIds=[instance_id], DryRun=True),
+        )
+
+    def would_stop(self, instance_id: str) -> bool:
+        """Whether EC2 would stop it if asked; False if it knows no dry runs and has done it."""
+        return self._rehearse(
+            "StopInstances",
+            instance_id,
+            lambda ec2: ec2.stop_instances(InstanceIds=[instance_id], DryRun=True),
+        )
+
+    def _rehearse(
+        self, operation: str, instance_id: str, send: Callable[[EC2Client], object]
+    ) -> bool:
+        def rehearse(ec2: EC2Client) -> bool:
+            try:
+                send(ec2)
+            except ClientError as error:
+                if code_of(error) != "DryRunOperation":
+                    raise
+                return True  # EC2's way to say yes
+            return False
+
+        return self._ec2.call(operation, instance_id, rehearse)
