@@ -9,64 +9,47 @@ import io
 import logging
 from base64 import b64encode
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from curation.adapters.storage.range_file import RangeFile
-from curation.adapters.storage.s3_errors import code_of, translated
+from curation.adapters.storage.s3_calls import S3Calls
+from curation.adapters.storage.s3_contents import S3Contents
+from curation.adapters.storage.s3_errors import translated
 from curation.errors import OperatorError, RequestError, TransientError
 from curation.models import split_bucket_uri
 from curation.ports import UPLOAD_GONE, ObjectInfo, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from botocore.response import StreamingBody
-    from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
 _BUFFER_BYTES = 64 * 1024
-_RANGE_TRIES = 3
-# A HEAD has no body to tell its code in, so there it is a mere 400.
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "400"})
-_CONFIG = Config(
-    # botocore waits 60 s each by default, and tries again by itself for a few seconds only.
-    connect_timeout=5,
-    read_timeout=30,
-    retries={"mode": "standard"},
-    # The newer checksum headers and trailers are unknown to many servers that are not AWS.
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
 
 
 class S3Storage:
     """Objects and multipart uploads in S3 (the ports `Objects` and `Uploads`).
 
-    Endpoint and credentials come from boto3's own variables. With an endpoint of one's own
-    (`AWS_ENDPOINT_URL_S3`) botocore puts the bucket into the path by itself, which servers
-    without a wildcard DNS name need; towards AWS it stays in the host name.
-
     Args:
         region: Region of the buckets, or None for boto3's default.
+
+    Attributes:
+        contents: The same objects, for whoever wants to know when they change.
     """
 
     def __init__(self, *, region: str | None = None) -> None:
-        self._region = region
-        self._client: S3Client | None = None
+        self._calls = S3Calls(region=region)
+        self.contents = S3Contents(self._calls)
 
     def begin(self, uri: str, *, content_type: str) -> str:
         """Begins a multipart upload and returns its upload id."""
         bucket, key = split_bucket_uri(uri)
-        return self._call(
+        return self._calls.send(
             uri,
             "s3:PutObject",
             lambda s3: s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)[
@@ -77,7 +60,7 @@ class S3Storage:
     def put_part(self, uri: str, upload_id: str, *, number: int, data: bytes) -> Part:
         """Uploads part `number`; a part damaged on the way is refused by its MD5."""
         bucket, key = split_bucket_uri(uri)
-        etag = self._call(
+        etag = self._calls.send(
             uri,
             "s3:PutObject",
             lambda s3: s3.upload_part(
@@ -98,7 +81,7 @@ class S3Storage:
             {"PartNumber": part.number, "ETag": part.etag} for part in parts
         ]
         try:
-            self._call(
+            self._calls.send(
                 uri,
                 "s3:PutObject",
                 lambda s3: s3.complete_multipart_upload(
@@ -115,7 +98,7 @@ class S3Storage:
         """Drops the upload and its parts. Succeeds if there is none."""
         bucket, key = split_bucket_uri(uri)
         try:
-            self._call(
+            self._calls.send(
                 uri,
                 "s3:AbortMultipartUpload",
                 lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id),
@@ -128,7 +111,7 @@ class S3Storage:
         """Returns the ids of the object's open uploads; none if the server does not list them."""
         bucket, key = split_bucket_uri(uri)
         try:
-            found = self._call(
+            found = self._calls.send(
                 f"s3://{bucket}/",
                 "s3:ListBucketMultipartUploads",
                 lambda s3: s3.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", []),
@@ -145,16 +128,16 @@ class S3Storage:
     def head(self, uri: str) -> ObjectInfo | None:
         """Returns the object's facts, or None if there is none."""
         try:
-            size_bytes, content_type, _ = self._facts(uri)
+            found = self.contents.look(uri)
         except RequestError:
             return None
-        return ObjectInfo(uri, size_bytes, content_type)
+        return ObjectInfo(uri, found.size_bytes, found.content_type)
 
     @contextmanager
     def read(self, uri: str) -> Iterator[Iterator[bytes]]:
         """Opens the whole object as a stream of chunks of 1 MiB."""
         bucket, key = split_bucket_uri(uri)
-        body = self._call(
+        body = self._calls.send(
             uri, "s3:GetObject", lambda s3: s3.get_object(Bucket=bucket, Key=key)["Body"]
         )
         with closing(body):
@@ -162,14 +145,14 @@ class S3Storage:
 
     def open(self, uri: str) -> BinaryIO:
         """Opens the object as a seekable file that fetches blocks as they are read."""
-        size_bytes, _, etag = self._facts(uri)
-        fetch = functools.partial(self._range, uri, etag)
-        return io.BufferedReader(RangeFile(size_bytes, fetch), _BUFFER_BYTES)
+        content = self.contents.look(uri)
+        fetch = functools.partial(self.contents.fetch, content)
+        return io.BufferedReader(RangeFile(content.size_bytes, fetch), _BUFFER_BYTES)
 
     def put(self, uri: str, data: bytes, *, content_type: str) -> None:
         """Writes a small object in one request."""
         bucket, key = split_bucket_uri(uri)
-        self._call(
+        self._calls.send(
             uri,
             "s3:PutObject",
             lambda s3: s3.put_object(
@@ -185,63 +168,9 @@ class S3Storage:
         """Deletes the object. Succeeds if there is none."""
         bucket, key = split_bucket_uri(uri)
         with contextlib.suppress(RequestError):
-            self._call(uri, "s3:DeleteObject", lambda s3: s3.delete_object(Bucket=bucket, Key=key))
-
-    def _facts(self, uri: str) -> tuple[int, str | None, str]:
-        """Returns length in bytes, MIME type and ETag."""
-        bucket, key = split_bucket_uri(uri)
-
-        def request(s3: S3Client) -> tuple[int, str | None, str]:
-            answer = s3.head_object(Bucket=bucket, Key=key)
-            return answer["ContentLength"], answer.get("ContentType"), answer["ETag"]
-
-        return self._call(uri, "s3:GetObject", request)
-
-    def _range(self, uri: str, etag: str, start: int, end: int) -> bytes:
-        """Fetches bytes of one version of an object.
-
-        botocore tries again only until the answer begins, so a body that is cut is asked for
-        anew here: a decoder has no way to come back to a read that failed.
-        """
-        bucket, key = split_bucket_uri(uri)
-
-        def request(s3: S3Client) -> tuple[str, bytes]:
-            answer = s3.get_object(
-                Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=etag
+            self._calls.send(
+                uri, "s3:DeleteObject", lambda s3: s3.delete_object(Bucket=bucket, Key=key)
             )
-            with closing(answer["Body"]) as body:
-                return answer["ETag"], body.read()
-
-        for tries_left in reversed(range(_RANGE_TRIES)):
-            try:
-                found, data = self._call(uri, "s3:GetObject", request)
-            except TransientError:
-                if not tries_left:
-                    raise
-            else:
-                break
-        # Some servers do not know If-Match.
-        if found != etag or len(data) != end - start:
-            raise RequestError(f"{uri} changed while it was being read.", code="aws:s3:changed")
-        return data
-
-    def _call(self, uri: str, permission: str, request: Callable[[S3Client], T]) -> T:
-        """Sends one request; temporary credentials that are over are fetched anew, once."""
-        with translated(uri, permission):
-            try:
-                return request(self._connected())
-            except ClientError as error:
-                if code_of(error) not in _EXPIRED:
-                    raise
-            self._client = None
-            return request(self._connected())
-
-    def _connected(self) -> S3Client:
-        if self._client is None:
-            # Not boto3.client: its session keeps the first credentials for the process's life.
-            session = boto3.session.Session()
-            self._client = session.client("s3", region_name=self._region, config=_CONFIG)
-        return self._client
 
 
 def _chunks(body: StreamingBody, uri: str) -> Iterator[bytes]:
