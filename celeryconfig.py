@@ -65,17 +65,23 @@ task_reject_on_worker_lost = True
 # Take one message at a time, so that none waits behind a long one.
 worker_prefetch_multiplier = 1
 # Both limits stay well below the visibility timeout, or a slow task would start a second time.
-# One delivery of ingest is a slice; one of the others is a few calls to AWS or Lightly.
+# One delivery of ingest is a slice; one of the others is a few calls to AWS or Lightly. The engine
+# has none (so there is no limit for all tasks): it works for as long as its video takes, and a
+# run's deadline ends it through the ledger.
+_ingest_limit_s = 0.6 * _visibility_s
+_step_limit_s = min(120.0, _ingest_limit_s)
 task_annotations = {
-    "ingest.ingest_video": {
-        "time_limit": 0.6 * _visibility_s,
-        "soft_time_limit": 0.5 * _visibility_s,
-    },
-    # The engine works for as long as its video takes; a run's deadline ends it through the ledger.
-    "engine.select_frames": {"time_limit": None, "soft_time_limit": None},
+    name: {"time_limit": limit_s, "soft_time_limit": 0.8 * limit_s}
+    for name, limit_s in {
+        "ingest.ingest_video": _ingest_limit_s,
+        "compute.start_instance": _step_limit_s,
+        "compute.release_instance": _step_limit_s,
+        "selection.run_selection": _step_limit_s,
+        "reaper.reap": _step_limit_s,
+        "reaper.fail_run": _step_limit_s,
+        "schedule.enqueue_scheduled": _step_limit_s,
+    }.items()
 }
-task_time_limit = min(120.0, 0.6 * _visibility_s)
-task_soft_time_limit = 0.75 * task_time_limit
 # An errback on a header task would run while the other header task is still at work.
 task_allow_error_cb_on_chord_header = False
 # Give back what is held before a cold shutdown.

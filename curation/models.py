@@ -156,6 +156,25 @@ class Selection(Record):
     report_uri: str | None = None
 
 
+def _shown(kind: type[Record]) -> PlainSerializer:
+    """Shows a record that is not there yet with all its fields, each null."""
+    nothing = dict.fromkeys(kind.model_fields)
+    return PlainSerializer(
+        lambda record: record.model_dump(mode="json") if record else nothing, when_used="json"
+    )
+
+
+def _none_if_nulls(value: Any) -> Any:  # noqa: ANN401  # pydantic hands over what it was given
+    if isinstance(value, dict) and not any(value.values()):
+        return None
+    return value
+
+
+# None inside; in JSON an object whose fields are null, so that readers need not tell two cases.
+ShownVideo = Annotated[Video | None, BeforeValidator(_none_if_nulls), _shown(Video)]
+ShownInstance = Annotated[Instance | None, BeforeValidator(_none_if_nulls), _shown(Instance)]
+
+
 class RunError(Record):
     """Why a run failed or was canceled."""
 
@@ -188,8 +207,8 @@ class Run(Record):
     idempotency_key: str | None = None
     request: Request
     steps: Steps = Steps()
-    video: Video | None = None
-    instance: Instance | None = None
+    video: ShownVideo = None
+    instance: ShownInstance = None
     selection: Selection
     error: RunError | None = None
     cost: Cost = Cost()

@@ -22,6 +22,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
+# Code of the error that says which variables cannot be used.
+INVALID = "config:invalid"
 # A wait or a time limit may be at most this share of the visibility timeout.
 MAX_SHARE_OF_VISIBILITY = 0.7
 
@@ -252,14 +254,15 @@ def variables(group: type[BaseSettings]) -> dict[str, str]:
 
 
 def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
-    """Refuses waits that come near the visibility timeout, because deliveries would multiply.
+    """Refuses waits that would multiply deliveries, or outlive the lease that they renew.
 
     Args:
         settings: The settings in force.
         time_limits_s: Hard time limits of the tasks that are acknowledged late, in seconds.
 
     Raises:
-        OperatorError: If a countdown or a time limit is not well below the visibility timeout.
+        OperatorError: If a countdown or a time limit is not well below the visibility timeout, or
+            the looks at a selection run are too far apart for its lease.
     """
     limit = settings.broker.visibility_timeout_s * MAX_SHARE_OF_VISIBILITY
     waits = {
@@ -275,18 +278,38 @@ def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
                 f"twice. Keep it at or below {limit:g} s, or raise VISIBILITY_TIMEOUT_S."
             )
             raise OperatorError(message, code="config:visibility-timeout")
+    if settings.run.poll_interval_s > settings.run.lease_ttl_s / 2:
+        raise OperatorError(
+            f"POLL_INTERVAL_S is {settings.run.poll_interval_s:g} s, but each look renews a lease "
+            f"that lives LEASE_TTL_S ({settings.run.lease_ttl_s:g} s): the instance would be "
+            "stopped between two looks. Keep it at or below half of LEASE_TTL_S.",
+            code="config:lease-ttl",
+        )
+
+
+def problems(group: type[BaseSettings]) -> dict[str, str]:
+    """Returns what is wrong with each variable of a group that is missing or malformed."""
+    try:
+        group()
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        return {_name(group, fault): _explain(group, fault) for fault in faults}
+    return {}
 
 
 def _read(group: type[G]) -> G:
     try:
         return group()
-    except ValidationError as error:
-        message = " ".join(_explain(group, item) for item in error.errors(include_url=False))
-        raise OperatorError(message, code="config:invalid") from None
+    except ValidationError:
+        raise OperatorError(" ".join(problems(group).values()), code=INVALID) from None
+
+
+def _name(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
+    return f"{group.model_config.get('env_prefix', '')}{details['loc'][0]}".upper()
 
 
 def _explain(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
-    name = f"{group.model_config.get('env_prefix', '')}{details['loc'][0]}".upper()
+    name = _name(group, details)
     meaning = variables(group).get(name, "")
     if details["type"] == "missing":
         return f"{name} is not set ({meaning}). Set it in the environment or in .env."

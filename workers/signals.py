@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 @celeryd_init.connect
 def check_settings(conf: Configuration, **_: object) -> None:
     """Ends the process with one sentence when a wait comes near the visibility timeout."""
-    limits = [conf.task_time_limit]
-    limits += [own["time_limit"] or 0.0 for own in conf.task_annotations.values()]
+    limits = [own["time_limit"] for own in conf.task_annotations.values()]
     try:
         check_waits(Settings.load(), limits)
     except CurationError as error:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from curation.models import Run
     from tests.support.chain import Chain
-    from tests.support.clips import small_clip
 from tests.support.file_server import FileServer
 
 pytestmark = pytest.mark.timeout(240)

@@ -47,8 +47,8 @@ FRESH = {
         "selection_backend": "engine",
     },
     "steps": {name.value: STEP for name in StepName},
-    "video": None,
-    "instance": None,
+    "video": {"uri": None, "size_bytes": None, "sha256": None, "source_url": None},
+    "instance": {"instance_id": None, "state": None},
     "selection": {
         "backend": "engine",
         "scheduled_run_id": None,

@@ -42,12 +42,19 @@ def test_limits__stay_below_the_visibility_timeout() -> None:
     app.loader.import_default_modules()
     late = [task for name, task in app.tasks.items() if name in QUEUE_OF and task.acks_late]
 
-    limits = [task.time_limit or app.conf.task_time_limit for task in late]
+    limits = [task.time_limit for task in late]
 
     assert len(late) == len(QUEUE_OF) - 1
     assert max(limits) <= 0.7 * DEFAULT_VISIBILITY_TIMEOUT_S
+
+
+def test_limits__the_engine_has_none() -> None:
+    """A video takes as long as it takes, so the engine's task is neither late nor limited."""
+    app.loader.import_default_modules()
+
     engine = app.tasks["engine.select_frames"]
-    assert not engine.acks_late
+    limits = (engine.time_limit, engine.soft_time_limit, app.conf.task_time_limit)
+    assert (engine.acks_late, *limits) == (False, None, None, None)
 
 
 def test_content__is_json_only() -> None:

@@ -13,7 +13,6 @@ from curation.ledger.store import LedgerUnavailable
 from curation.models import RunRequest
 from curation.states import Backend, Outcome, RunState, StepState
 from pipeline import client
-from pipeline.celery import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +24,18 @@ BOX = "i-0123456789abcdef0"
 
 
 @pytest.fixture
-def broker(valkey: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    """An empty broker and ledger, to which this process's app and client point."""
-    yield from _pointed_to(valkey, redis_client, monkeypatch)
-
-
-def _pointed_to(url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    monkeypatch.setenv("REDIS_URL", url)
+def broker(
+    broker_url: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Redis]:
+    """An empty broker and ledger, to which this process's client points."""
+    monkeypatch.setenv("REDIS_URL", broker_url)
     monkeypatch.setenv("EC2_INSTANCE_ID", BOX)
     _forget()
-    app.conf.update(broker_url=url, result_backend=url)
     yield redis_client
     _forget()
 
 
 def _forget() -> None:
-    app.close()
     client.settings.cache_clear()
     client.ledger.cache_clear()
 
@@ -80,19 +75,19 @@ def test_enqueue__refuses_a_source_of_no_kind(broker: Redis) -> None:
     assert broker.keys("curation:*") == []
 
 
+@pytest.mark.usefixtures("broker")
 def test_enqueue__says_in_five_seconds_that_redis_is_away(
-    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without Redis there is one sentence, soon, that names the address and not the password."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = f"redis://:canary@127.0.0.1:{port}/0"
+    monkeypatch.setenv("REDIS_URL", f"redis://:canary@127.0.0.1:{port}/0")
     began = time.monotonic()
 
-    for _ in _pointed_to(url, redis_client, monkeypatch):
-        with pytest.raises(LedgerUnavailable) as caught:
-            pipeline.enqueue(REQUEST)
+    with pytest.raises(LedgerUnavailable) as caught:
+        pipeline.enqueue(REQUEST)
 
     assert time.monotonic() - began < 5
     assert f"127.0.0.1:{port}" in str(caught.value)

@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import client
-from pipeline.celery import app as celery_app
 from pipeline.cli import app
 from workers.base import wiring
 
@@ -32,18 +31,16 @@ def curate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Curate]:
 
 @pytest.fixture
 def ledger(
-    valkey: str, redis_client: Redis, curate: Curate, monkeypatch: pytest.MonkeyPatch
+    broker_url: str, redis_client: Redis, curate: Curate, monkeypatch: pytest.MonkeyPatch
 ) -> Ledger:
     """An empty ledger, to which the command line points."""
     assert redis_client.dbsize() == 0
     assert curate
-    monkeypatch.setenv("REDIS_URL", valkey)
-    celery_app.conf.update(broker_url=valkey, result_backend=valkey)
+    monkeypatch.setenv("REDIS_URL", broker_url)
     return client.ledger()
 
 
 def forget() -> None:
     """Lets the next command read its settings."""
-    celery_app.close()
     for remembered in (client.settings, client.ledger, wiring):
         remembered.cache_clear()
