@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from curation.errors import RequestError
 from curation.ledger.hosted import HostedLedger
 from curation.ledger.ledger import Ledger
 from curation.ledger.uploads import UploadLedger
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from curation.adapters.compute.ec2 import Ec2Instances
     from curation.adapters.compute.ssm import SsmShell
+    from curation.adapters.sources.http import HttpFiles
     from curation.adapters.storage.s3 import S3Storage
     from curation.adapters.storage.s3_buckets import S3Buckets
     from curation.ports import FrameSelector, SelectionBackend, VideoProbe, VideoSource
@@ -126,20 +127,15 @@ class Wiring:
 
                 return FolderSource(uri, max_bytes=limits.max_video_bytes)
             case SourceKind.HTTP:
-                from curation.adapters.sources.http import HttpFiles, HttpSource
+                from curation.adapters.sources.http import HttpSource
 
-                files = HttpFiles(
-                    max_bytes=limits.max_video_bytes,
-                    allowed_hosts=limits.allowed_video_hosts,
-                    # Less than the soft time limit of a delivery, with room for what follows.
-                    total_timeout_s=0.4 * self.settings.broker.visibility_timeout_s,
-                )
-                return HttpSource(uri, files)
-            case kind:
-                raise RequestError(
-                    f"The video source {uri!r} ({kind.value}) is not supported yet.",
-                    code="source:unknown",
-                )
+                return HttpSource(uri, self._http_files)
+            case SourceKind.S3:
+                from curation.adapters.sources.s3 import S3Source
+
+                return S3Source(uri, self.storage.contents, max_bytes=limits.max_video_bytes)
+            case SourceKind.PEXELS:
+                return self._pexels(uri)
 
     def backend(self, name: Backend) -> SelectionBackend:
         """Returns the selection backend of that name."""
@@ -155,6 +151,32 @@ class Wiring:
                 )
             case Backend.LIGHTLY:
                 return self._lightly
+
+    def _pexels(self, uri: str) -> VideoSource:
+        from curation.adapters.sources.pexels import PexelsSource
+        from curation.adapters.sources.pexels_api import PexelsApi
+
+        settings = self.settings.pexels
+        return PexelsSource(
+            uri,
+            api=PexelsApi(settings.api_url, settings.api_key),
+            files=self._http_files,
+            max_height=self.settings.source.max_video_height,
+            dice=SystemRandom(),
+        )
+
+    @cached_property
+    def _http_files(self) -> HttpFiles:
+        """Fetches files behind links."""
+        from curation.adapters.sources.http import HttpFiles
+
+        limits = self.settings.source
+        return HttpFiles(
+            max_bytes=limits.max_video_bytes,
+            allowed_hosts=limits.allowed_video_hosts,
+            # Less than the soft time limit of a delivery, with room for what follows.
+            total_timeout_s=0.4 * self.settings.broker.visibility_timeout_s,
+        )
 
     @cached_property
     def _lightly(self) -> SelectionBackend:

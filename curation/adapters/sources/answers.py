@@ -105,7 +105,7 @@ def check_status(response: requests.Response, place: str) -> None:
         return
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return
-    message = f"{place} answered {status} ({_phrase(status)})"
+    message = f"{place} answered {status} ({phrase(status)})"
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TransientError(
             f"{message}. The host is busy or broken.",
@@ -213,6 +213,14 @@ def unreachable(url: str, error: Exception | None) -> RequestError | TransientEr
     return TransientError(f"{place} {why}.", code="source:unreachable")
 
 
+def phrase(status: int) -> str:
+    """Returns what an HTTP status means."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "unknown status"
+
+
 def _changed(video: SourceVideo) -> RequestError:
     return RequestError(
         f"{video.public_url} changed while it was being read. Start a new run.",
@@ -226,10 +234,3 @@ def _range_of(response: requests.Response) -> tuple[int | None, int | None]:
     if match is None or response.status_code != HTTPStatus.PARTIAL_CONTENT:
         return None, None
     return int(match["start"] or 0), int(match["total"])
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "unknown status"

@@ -105,7 +105,7 @@ class S3Contents:
             ]
             return contents, page["NextContinuationToken"] if page.get("IsTruncated") else ""
 
-        return self._calls.send(uri, "s3:ListBucket", request)
+        return self._calls.send(f"s3://{bucket}/", "s3:ListBucket", request)
 
     def _range(self, content: Content, start: int, end: int) -> tuple[str, bytes]:
         bucket, key = split_bucket_uri(content.uri)
