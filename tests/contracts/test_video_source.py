@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
+import random
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from pydantic import SecretStr
 
 from curation.adapters.sources.folder import FolderSource
 from curation.adapters.sources.http import HttpFiles, HttpSource
+from curation.adapters.sources.pexels import PexelsSource
+from curation.adapters.sources.pexels_api import PexelsApi
+from curation.adapters.sources.s3 import S3Source
+from curation.adapters.storage.s3 import S3Storage
 from curation.errors import RequestError
 from tests.support.clips import clip_of, small_clip
 from tests.support.file_server import FileServer, ServedFile, file_server
@@ -17,6 +25,8 @@ from tests.support.reading import fetch
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from types_boto3_s3 import S3Client
 
     from curation.ports import VideoSource
 
@@ -87,16 +97,73 @@ class LinkPlace:
         return HttpSource(f"http://{self._server.host}/clip%20one.mp4", files)
 
 
-@pytest.fixture(params=["file", "folder", "link"])
+class PexelsPlace(LinkPlace):
+    """The only video that Pexels has."""
+
+    def _source(self) -> VideoSource:
+        api = f"http://{self._server.host}"
+        rendition = {"file_type": "video/mp4", "width": 64, "height": 48}
+        rendition["link"] = f"{api}/clip%20one.mp4"
+        video = {"url": "https://www.pexels.com/video/clip%20one.mp4", "video_files": [rendition]}
+        page = json.dumps({"total_results": 1, "videos": [video]}).encode()
+        self._server.put("/v1/videos/popular", ServedFile(page))
+        return PexelsSource(
+            "pexels:popular",
+            api=PexelsApi(api, SecretStr("key")),
+            files=HttpFiles(max_bytes=MAX_BYTES, allowed_hosts=[self._server.host]),
+            max_height=1080,
+            dice=random.Random(0),
+        )
+
+
+class ObjectPlace:
+    """An object in S3."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def put(self, content: bytes) -> VideoSource:
+        """Puts the object."""
+        self._s3.put_object(Bucket=self._bucket, Key="a/clip one.mp4", Body=content)
+        return self._source()
+
+    def remove(self) -> VideoSource:
+        """Deletes the object."""
+        self._s3.delete_object(Bucket=self._bucket, Key="a/clip one.mp4")
+        return self._source()
+
+    def _source(self, key: str = "a/clip one.mp4") -> VideoSource:
+        contents = storage_at(self._s3.meta.endpoint_url).contents
+        return S3Source(f"s3://{self._bucket}/{key}", contents, max_bytes=MAX_BYTES)
+
+
+class PrefixPlace(ObjectPlace):
+    """A prefix in S3 with one video below it."""
+
+    def put(self, content: bytes) -> VideoSource:
+        """Puts the object."""
+        super().put(content)
+        return self._source(key="a/")
+
+
+@functools.cache  # building boto3's client takes longer than most tests
+def storage_at(_endpoint: str) -> S3Storage:
+    """Returns S3 at the server that boto3's variables lead to at its first call."""
+    return S3Storage()
+
+
+@pytest.fixture(params=["file", "folder", "link", "pexels", "object", "prefix"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """One place for each video source."""
-    if request.param == "file":
-        yield FilePlace(tmp_path)
-    elif request.param == "folder":
-        yield FolderPlace(tmp_path)
-    else:
+    if request.param in ("file", "folder"):
+        yield {"file": FilePlace, "folder": FolderPlace}[request.param](tmp_path)
+    elif request.param in ("link", "pexels"):
         with file_server() as server:
-            yield LinkPlace(server)
+            yield {"link": LinkPlace, "pexels": PexelsPlace}[request.param](server)
+    else:
+        s3, bucket = request.getfixturevalue("s3_client"), request.getfixturevalue("bucket")
+        yield {"object": ObjectPlace, "prefix": PrefixPlace}[request.param](s3, bucket)
 
 
 def fetch_first(source: VideoSource) -> bytes:

@@ -100,7 +100,7 @@ class S3Contents:
         def request(s3: S3Client) -> tuple[list[Content], str]:
             page = s3.list_objects_v2(**asked)
             contents = [
-                Content(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"])
+                Content(f"s3://{bucket}/{item['Key']}", item["Size"], _quoted(item["ETag"]))
                 for item in page.get("Contents", [])
             ]
             return contents, page["NextContinuationToken"] if page.get("IsTruncated") else ""
@@ -118,3 +118,8 @@ class S3Contents:
                 return answer["ETag"], body.read()
 
         return self._calls.send(content.uri, "s3:GetObject", request)
+
+
+def _quoted(etag: str) -> str:
+    # Some servers leave the quotes out of listings.
+    return etag if etag.endswith('"') else f'"{etag}"'
