@@ -7,7 +7,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from curation.adapters.selection.lightly_api import DENIED, LightlyApi
+from curation.adapters.selection.lightly_api import DENIED, NOT_FOUND, LightlyApi
 from curation.adapters.selection.lightly_plan import CONFIG, Plan
 from curation.adapters.selection.lightly_results import keep_names, keep_report
 from curation.errors import CurationError, OperatorError, TransientError
@@ -26,7 +26,7 @@ _BAD_ENDS = ("FAILED", "CRASHED", "ABORTED", "CANCELED")
 _UNKNOWN_RUN = "lightly:run:unknown"
 _NO_TAG = "lightly:no-tag"
 # What may be a hiccup of the service: a token refused once, a run or its tag not found once.
-_DOUBTFUL = (DENIED, _UNKNOWN_RUN, _NO_TAG)
+_DOUBTFUL = (DENIED, NOT_FOUND, _UNKNOWN_RUN, _NO_TAG)
 # So many in a row are none.
 MOST_DOUBTS = 3
 # A run that stays scheduled is taken by the next Lightly Worker that comes, hence a few tries.
@@ -105,7 +105,7 @@ class LightlyBackend:
 
     @cached_property
     def _api(self) -> LightlyApi:
-        if self._lightly.token is None:
+        if not self._lightly.token:
             raise OperatorError(
                 "LIGHTLY_TOKEN is not set, and the selection backend lightly needs it. "
                 "Set it in the environment or in .env.",

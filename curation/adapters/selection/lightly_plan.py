@@ -58,10 +58,10 @@ class Plan:
         Raises:
             OperatorError: If a setting is missing or wrong; all of them are named.
         """
-        name = (lightly.dataset_name or "").replace(_RUN_ID_FIELD, run.run_id)
-        problems = " ".join(_problems(name, lightly, s3))
-        if problems:
-            raise OperatorError(f"{problems} Set it in the environment or in .env.", code=CONFIG)
+        found = " ".join(problems(run.run_id, lightly, s3))
+        if found:
+            raise OperatorError(f"{found} Set it in the environment or in .env.", code=CONFIG)
+        name = dataset_name(run.run_id, lightly)
         is_shared = name == lightly.dataset_name
         video_uri = run.video.uri if run.video else ""
         own_input = f"{video_uri.rpartition('/')[0]}/"
@@ -136,7 +136,14 @@ class Plan:
         return any(re.fullmatch(RUN_ID_PATTERN, part) for part in others)
 
 
-def _problems(name: str, lightly: LightlySettings, s3: S3Settings) -> Iterator[str]:
+def dataset_name(run_id: str, lightly: LightlySettings) -> str:
+    """Returns the name of a run's dataset."""
+    return (lightly.dataset_name or "").replace(_RUN_ID_FIELD, run_id)
+
+
+def problems(run_id: str, lightly: LightlySettings, s3: S3Settings) -> Iterator[str]:
+    """Yields a sentence, beginning with the variable, for each setting that a run cannot use."""
+    name = dataset_name(run_id, lightly)
     external_id = s3.external_id.get_secret_value() if s3.external_id else ""
     settings = {
         "LIGHTLY_TOKEN": lightly.token,

@@ -217,6 +217,21 @@ def test_look__garbage(hosted: Hosted, backend: LightlyBackend, run: Run, operat
     assert backend.look(run).succeeded
 
 
+@pytest.mark.parametrize("operation", [LIST, TAGS])
+def test_look__not_found_once(
+    hosted: Hosted, backend: LightlyBackend, run: Run, operation: str
+) -> None:
+    """What is not found once is looked for again."""
+    if operation == TAGS:
+        hosted.lightly.complete(hosted.take(run), frames(run, 1))
+    hosted.lightly.faults({"operation": operation, "code": "404"})
+
+    with pytest.raises(TransientError):
+        backend.look(run)
+
+    assert backend.look(run).state in ("OPEN", "COMPLETED")
+
+
 @pytest.mark.parametrize("code", ["401", "403"])
 def test_look__token_refused_for_good(
     hosted: Hosted, backend: LightlyBackend, run: Run, code: str
