@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SERVERS = ("valkey", "s3", "cloud", "flower")
+SERVERS = ("valkey", "s3", "cloud", "pexels", "flower")
 CONTROL_QUEUES = "ingest,compute,selection,reaper,reports"
 CONTROL_WORKER = "control@sandbox"
 
@@ -51,6 +51,16 @@ class Cast:
     def aws(self) -> list[Part]:
         """Returns the stand-ins of Amazon's services."""
         return [self._s3(), self._cloud()]
+
+    def pexels(self) -> list[Part]:
+        """Returns the stand-in of Pexels."""
+        port = self._ports["pexels"]
+        process = self._python(
+            *("pexels", "sandbox.pexels", "--port", str(port)),
+            *("--data", str(self._data / "pexels")),
+            layer=1,
+        )
+        return [Part(process, lambda: http_answers(port, "/sandbox/health", status=200))]
 
     def celery(self) -> list[Part]:
         """Returns the pipeline's own processes; the engine's worker runs on the instance."""

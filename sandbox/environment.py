@@ -70,8 +70,10 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         ports: Port of each server by its name.
     """
     cloud = f"http://{HOST}:{ports['cloud']}"
+    pexels = f"{HOST}:{ports['pexels']}"
     return {
         # For every service that has no stand-in: no call leaves the machine.
+        "ALLOWED_VIDEO_HOSTS": pexels,
         "AWS_ENDPOINT_URL": cloud,
         "AWS_ENDPOINT_URL_EC2": cloud,
         "AWS_ENDPOINT_URL_S3": f"http://{HOST}:{ports['s3']}",
@@ -83,6 +85,8 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         "EC2_INSTANCE_ID": INSTANCE_ID,
         "FLOWER_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
         "INSTANCE_POLL_INTERVAL_S": "0.5",
+        "PEXELS_API_KEY": secrets.token_urlsafe(30),
+        "PEXELS_API_URL": f"http://{pexels}",
         "POLL_INTERVAL_S": "0.5",
         "REDIS_URL": f"redis://:{secrets.token_urlsafe(24)}@{HOST}:{ports['valkey']}/0",
         "S3_REGION": REGION,

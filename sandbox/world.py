@@ -29,7 +29,7 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class World:
-    """A broker, S3, EC2 with SSM, a Celery worker, beat and Flower, each restarted when it dies.
+    """A broker, S3, EC2 with SSM, Pexels, Celery's processes, each restarted when it dies.
 
     All of it listens on 127.0.0.1 and ends with the `with` block, or with this process if that is
     killed. Several worlds may be open at once.
@@ -128,7 +128,7 @@ class World:
         # The broker is up in no time, and whoever finds none waits seconds before the next try.
         launch(self._supervisor, self._cast.broker())
         celery = self._cast.celery() if self._celery else []
-        launch(self._supervisor, [*self._cast.aws(), *celery])
+        launch(self._supervisor, [*self._cast.aws(), *self._cast.pexels(), *celery])
 
     def _make_links(self) -> dict[str, str]:
         flower = f"{self.environment['FLOWER_BASIC_AUTH']}@{HOST}:{self.ports['flower']}"

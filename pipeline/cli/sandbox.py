@@ -20,6 +20,7 @@ _PARTS = {
     "valkey": "Valkey: broker, results and ledger",
     "s3": "S3: both buckets",
     "cloud": "EC2 and SSM: one instance, whose commands really run",
+    "pexels": "Pexels: videos for pexels:popular and pexels:search",
     "control": "Celery worker: every queue but the engine's",
     "beat": "Celery beat: wakes the reaper",
     "flower": "Flower: dashboard of tasks and workers",

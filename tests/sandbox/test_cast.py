@@ -78,9 +78,11 @@ def test_world__shows_no_secret_on_a_command_line(world: World) -> None:
     password = urlsplit(world.environment["REDIS_URL"]).password
     assert password
 
+    keys = [world.environment[name] for name in ("AWS_SECRET_ACCESS_KEY", "PEXELS_API_KEY")]
+
     lines = [" ".join(process.cmdline()) for process in family(world)]
 
-    for secret in (password, world.environment["AWS_SECRET_ACCESS_KEY"]):
+    for secret in (password, *keys):
         assert [line for line in lines if secret in line] == []
 
 
@@ -120,7 +122,7 @@ def test_flower__wants_a_password(world: World) -> None:
     refusal.value.close()
 
 
-@pytest.mark.parametrize("name", ["cloud", "control", "beat", "flower"])
+@pytest.mark.parametrize("name", ["cloud", "pexels", "control", "beat", "flower"])
 def test_world__restarts_who_is_killed(world: World, name: str) -> None:
     """Whoever is killed is started again and does its work."""
     before = world.processes[name]
@@ -137,8 +139,8 @@ def answers(world: World, name: str) -> bool:
     """Tells whether a process does its work, as far as it can be asked."""
     if name == "control":
         return worker_answers(world.environment["REDIS_URL"], CONTROL_WORKER)
-    if name == "cloud":
-        return http_answers(world.ports["cloud"], "/sandbox/health", status=200)
+    if name in ("cloud", "pexels"):
+        return http_answers(world.ports[name], "/sandbox/health", status=200)
     if name == "flower":
         return http_answers(world.ports["flower"], "/healthcheck", status=200)
     return (
