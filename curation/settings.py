@@ -35,7 +35,6 @@ def _config(prefix: str = "") -> SettingsConfigDict:
         frozen=True,
         hide_input_in_errors=True,
         env_ignore_empty=True,
-        extra="ignore",
     )
 
 
@@ -261,8 +260,7 @@ def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
         time_limits_s: Hard time limits of the tasks that are acknowledged late, in seconds.
 
     Raises:
-        OperatorError: If a countdown or a time limit is not well below the visibility timeout, or
-            the looks at a selection run are too far apart for its lease.
+        OperatorError: If a wait is too near the visibility timeout or the life of a lease.
     """
     limit = settings.broker.visibility_timeout_s * MAX_SHARE_OF_VISIBILITY
     waits = {

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 @celeryd_init.connect
 def check_settings(conf: Configuration, **_: object) -> None:
     """Ends the process with one sentence when a wait comes near the visibility timeout."""
-    limits = [own["time_limit"] for own in conf.task_annotations.values()]
     try:
-        check_waits(Settings.load(), limits)
+        check_waits(Settings.load(), time_limits_s(conf))
     except CurationError as error:
         sys.exit(f"curation: {error}")
+
+
+def time_limits_s(conf: Configuration) -> list[float]:
+    """Returns the hard time limits of the tasks that are acknowledged late, in seconds."""
+    return [own["time_limit"] for own in conf.task_annotations.values()]
 
 
 @after_setup_logger.connect

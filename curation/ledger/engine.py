@@ -40,6 +40,11 @@ class EngineTask:
     code: str = ""
     message: str = ""
 
+    @property
+    def is_end(self) -> bool:
+        """Whether nobody works on the task any more."""
+        return self.state in ("COMPLETED", "FAILED", "CANCELED")
+
 
 class EngineLedger:
     """Engine tasks, one for each run."""
@@ -110,8 +115,9 @@ class EngineLedger:
         self._update(run_id, generation, end=True, facts=facts)
 
     def cancel(self, run_id: str) -> None:
-        """Tells whoever works on the task to stop; nobody takes it any more."""
-        if self.get(run_id):
+        """Tells whoever works on the task to stop; nobody takes it any more. An end stays."""
+        task = self.get(run_id)
+        if task and not task.is_end:
             self._store.set_fields(keys.engine_key(run_id), {"canceled": "1", "state": "CANCELED"})
 
     def _update(

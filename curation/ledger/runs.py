@@ -60,24 +60,15 @@ class RunLedger:
         now = self._store.now()
         run_id = new_run_id(now)
         instance_id, expected_s = expects_instance or ("", 0.0)
+        touched = [keys.run_key(run_id), keys.idempotency_key(idempotency_key or "")]
+        touched += [keys.RUNS, keys.ACTIVE, keys.expected_key(instance_id)]
+        expected_until = now + expected_s if instance_id else ""
         fields = request.model_dump() | _adopted(resumed_from)
+        flat = [part for field in fields.items() for part in field]
         found: str = self._store.script(
             "create_run",
-            [
-                keys.run_key(run_id),
-                keys.idempotency_key(idempotency_key or ""),
-                keys.RUNS,
-                keys.ACTIVE,
-                keys.expected_key(instance_id),
-            ],
-            [
-                run_id,
-                now,
-                now + deadline_s,
-                idempotency_key or "",
-                now + expected_s if instance_id else "",
-                *(part for field in fields.items() for part in field),
-            ],
+            touched,
+            [run_id, now, now + deadline_s, idempotency_key or "", expected_until, *flat],
         )
         if found != run_id:
             self._check_same(found, request, idempotency_key)
@@ -169,20 +160,14 @@ class RunLedger:
             state: End state, if it is not that of the outcome.
             error: Why it is not.
         """
+        touched = [keys.run_key(run.run_id), keys.ACTIVE]
+        touched.append(keys.idempotency_key(run.idempotency_key or ""))
+        why = error.model_dump_json() if error else ""
         moved: int = self._store.script(
             "end_run",
+            touched,
             [
-                keys.run_key(run.run_id),
-                keys.ACTIVE,
-                keys.idempotency_key(run.idempotency_key or ""),
-            ],
-            [
-                self._store.now(),
-                run.run_id,
-                self._retention_s,
-                state or "",
-                error.model_dump_json() if error else "",
-                released,
+                *(self._store.now(), run.run_id, self._retention_s, state or "", why, released),
                 *StepName,
             ],
         )

@@ -73,6 +73,17 @@ class Store:
         seconds, microseconds = self._call(self._redis.time)
         return float(seconds) + float(microseconds) / 1e6
 
+    @property
+    def address(self) -> str:
+        """Where Redis is: host and port or a path, never a password."""
+        facts = self._redis.connection_pool.connection_kwargs
+        return str(facts.get("path") or f"{facts.get('host')}:{facts.get('port')}")
+
+    def facts(self) -> dict[str, str]:
+        """Returns what Redis says about itself (INFO)."""
+        found = cast("dict[str, object]", self._call(self._redis.info))
+        return {name: str(value) for name, value in found.items()}
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[str | float]) -> Any:  # noqa: ANN401  # a script answers what it likes; each caller states the type
         """Runs `lua/<name>.lua` atomically.
 
@@ -136,19 +147,15 @@ class Store:
             return command()
         except (RedisConnectionError, RedisTimeoutError) as error:
             raise LedgerUnavailable(
-                f"Redis at {self._address()} does not answer ({type(error).__name__}). "
+                f"Redis at {self.address} does not answer ({type(error).__name__}). "
                 "Start it, or correct REDIS_URL."
             ) from error
         except RedisError as error:
             raise OperatorError(
-                f"Redis at {self._address()} refused a command: {error}. "
+                f"Redis at {self.address} refused a command: {error}. "
                 "Check the user's rights and the memory policy (it must be noeviction).",
                 code="redis:refused",
             ) from error
-
-    def _address(self) -> str:
-        facts = self._redis.connection_pool.connection_kwargs
-        return str(facts.get("path") or f"{facts.get('host')}:{facts.get('port')}")
 
     @functools.cache  # noqa: B019  # a store lives as long as its process
     def _scripts(self, name: str) -> Script:

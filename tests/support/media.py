@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from importlib.util import find_spec
-from itertools import cycle
+from itertools import accumulate, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,18 +56,13 @@ def write_scenes(  # noqa: PLR0913  # each argument is one property of the video
     """
     flags = {"movflags": "+faststart"} if faststart else {}
     with av.open(str(path), "w", options=flags) as container:
-        stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, fps)
+        stream = _add_stream(container, codec, fps, size, options)
         if rotation:
             stream.set_display_rotation(rotation)
-        tick, duration = 0, cycle(durations)
-        for number in range(sum(lengths)):
+        ticks = accumulate(cycle(durations), initial=0)
+        for number, tick in zip(range(sum(lengths)), ticks, strict=False):
             frame = av.VideoFrame.from_ndarray(_picture(number, lengths, size), "rgb24")
             frame.pts, frame.time_base = tick, Fraction(1, fps)
-            tick += next(duration)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -131,6 +126,21 @@ def read_number(pixels: Pixels) -> int:
     middle = _SQUARE // 2
     row = pixels[middle, middle : _BITS * _SQUARE : _SQUARE].mean(axis=1)
     return sum(1 << bit for bit, value in enumerate(row) if value > 127)
+
+
+def _add_stream(
+    container: OutputContainer,
+    codec: str,
+    fps: int,
+    size: tuple[int, int],
+    options: Mapping[str, str] | None,
+) -> av.VideoStream:
+    stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = Fraction(1, fps)
+    return stream
 
 
 def _add_cover(container: OutputContainer) -> None:

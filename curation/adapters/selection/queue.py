@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from curation.ledger.store import Store
     from curation.models import Run
 
-_END_STATES = ("COMPLETED", "FAILED", "CANCELED")
 # A task that waits in the queue is sent again after twice as long each time, up to 2^this.
 _MOST_DOUBLINGS = 6
 
@@ -48,12 +47,12 @@ class EngineQueue:
         if task is None:  # the ledger lost it: begin anew, under the same id
             self.schedule(run)
             return SelectionLook(state="OPEN")
-        if task.state not in _END_STATES and self._is_silent(task):
+        if not task.is_end and self._is_silent(task):
             self._tasks.sent(run.run_id, task.n_sent + 1)
             self._send(run.run_id)
         return SelectionLook(
             state=task.state,
-            is_end=task.state in _END_STATES,
+            is_end=task.is_end,
             succeeded=task.state == "COMPLETED",
             message=task.message,
             code=task.code or "engine:canceled",

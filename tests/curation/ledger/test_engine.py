@@ -66,3 +66,14 @@ def test_take__unknown_task(ledger: Ledger) -> None:
     """A message without a task in the ledger does nothing."""
     assert ledger.engine.take(RUN, silent_s=10) == 0
     assert ledger.engine.get(RUN) is None
+
+
+def test_cancel__does_not_change_an_end(ledger: Ledger) -> None:
+    """What is completed stays completed, whoever cancels it late."""
+    ledger.engine.schedule(RUN)
+    ledger.engine.end(RUN, ledger.engine.take(RUN, silent_s=10), state="COMPLETED")
+    ledger.engine.cancel(RUN)
+
+    task = ledger.engine.get(RUN)
+    assert task is not None
+    assert task.state == "COMPLETED"
