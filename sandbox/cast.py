@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SERVERS = ("valkey", "s3", "cloud", "pexels", "flower")
+SERVERS = ("valkey", "s3", "cloud", "pexels", "lightly", "flower")
 CONTROL_QUEUES = "ingest,compute,selection,reaper,reports"
 CONTROL_WORKER = "control@sandbox"
 
@@ -58,6 +58,16 @@ class Cast:
         process = self._python(
             *("pexels", "sandbox.pexels", "--port", str(port)),
             *("--data", str(self._data / "pexels")),
+            layer=1,
+        )
+        return [Part(process, lambda: http_answers(port, "/sandbox/health", status=200))]
+
+    def lightly(self) -> list[Part]:
+        """Returns the stand-in of hosted Lightly; its worker runs on the instance."""
+        port = self._ports["lightly"]
+        process = self._python(
+            *("lightly", "sandbox.lightly", "--port", str(port)),
+            *("--data", str(self._data / "lightly")),
             layer=1,
         )
         return [Part(process, lambda: http_answers(port, "/sandbox/health", status=200))]

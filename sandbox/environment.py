@@ -69,18 +69,9 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
     Args:
         ports: Port of each server by its name.
     """
-    cloud = f"http://{HOST}:{ports['cloud']}"
     pexels = f"{HOST}:{ports['pexels']}"
-    return {
-        # For every service that has no stand-in: no call leaves the machine.
+    return _aws_settings(ports) | {
         "ALLOWED_VIDEO_HOSTS": pexels,
-        "AWS_ENDPOINT_URL": cloud,
-        "AWS_ENDPOINT_URL_EC2": cloud,
-        "AWS_ENDPOINT_URL_S3": f"http://{HOST}:{ports['s3']}",
-        "AWS_ENDPOINT_URL_SSM": cloud,
-        "AWS_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
-        "AWS_DEFAULT_REGION": REGION,
         "EC2_REGION": REGION,
         "EC2_INSTANCE_ID": INSTANCE_ID,
         "FLOWER_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
@@ -98,6 +89,23 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def hosted_settings(ports: Mapping[str, int]) -> dict[str, str]:
+    """Returns settings that let the stand-in of hosted Lightly select, not our own engine.
+
+    Args:
+        ports: Port of each server by its name.
+    """
+    return {
+        "LIGHTLY_DATASET_NAME": "sandbox videos",
+        "LIGHTLY_SERVER_LOCATION": f"http://{HOST}:{ports['lightly']}",
+        "LIGHTLY_TOKEN": secrets.token_urlsafe(30),
+        "S3_EXTERNAL_ID": secrets.token_urlsafe(16),
+        "S3_ROLE_ARN": "arn:aws:iam::123456789012:role/sandbox",
+        "SCRIPT_PATH": str(ROOT / "sandbox" / "instance" / "lightly.sh"),
+        "SELECTION_BACKEND": "lightly",
+    }
+
+
 def write_door(path: Path, environment: Mapping[str, str]) -> None:
     """Writes a script that runs its arguments as a command inside the sandbox.
 
@@ -112,3 +120,17 @@ def write_door(path: Path, environment: Mapping[str, str]) -> None:
         "# Runs a command inside the sandbox: with its settings, and with no others.\n"
         f'exec env -i {" ".join(variables)} "${{@:-sh}}"\n'
     )
+
+
+def _aws_settings(ports: Mapping[str, int]) -> dict[str, str]:
+    cloud = f"http://{HOST}:{ports['cloud']}"
+    return {
+        # For every service that has no stand-in: no call leaves the machine.
+        "AWS_ENDPOINT_URL": cloud,
+        "AWS_ENDPOINT_URL_EC2": cloud,
+        "AWS_ENDPOINT_URL_S3": f"http://{HOST}:{ports['s3']}",
+        "AWS_ENDPOINT_URL_SSM": cloud,
+        "AWS_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        "AWS_DEFAULT_REGION": REGION,
+    }

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from sandbox.cast import SERVERS, Cast
-from sandbox.environment import clean_environment, sandbox_settings, write_door
+from sandbox.environment import (
+    clean_environment,
+    hosted_settings,
+    sandbox_settings,
+    write_door,
+)
 from sandbox.launch import launch
 from sandbox.processes import HOST, SandboxError, Status, Supervisor, free_port
 
@@ -53,6 +58,7 @@ class World:
         data: Path | None = None,
         *,
         celery: bool = True,
+        hosted: bool = False,
         settings: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         """Describes a world; entering it starts it.
@@ -60,15 +66,18 @@ class World:
         Args:
             data: Folder to keep the data in, or to reopen; None: a temporary one.
             celery: Whether to start Celery's processes too, or the servers alone.
+            hosted: Whether a stand-in of hosted Lightly selects, or our own engine.
             settings: Variables that go before the sandbox's own.
         """
         self._kept_data = data
         self._celery = celery
+        self._hosted = hosted
         self._settings = settings
 
     def __enter__(self) -> Self:
         self.ports = {name: free_port() for name in SERVERS}
-        settings = {**sandbox_settings(self.ports), **self._settings}
+        hosted = hosted_settings(self.ports) if self._hosted else {}
+        settings = {**sandbox_settings(self.ports), **hosted, **self._settings}
         with contextlib.ExitStack() as stack:
             stack.enter_context(_sigterm_ends())
             self.data = _open_folder(self._kept_data)
@@ -128,7 +137,9 @@ class World:
         # The broker is up in no time, and whoever finds none waits seconds before the next try.
         launch(self._supervisor, self._cast.broker())
         celery = self._cast.celery() if self._celery else []
-        launch(self._supervisor, [*self._cast.aws(), *self._cast.pexels(), *celery])
+        lightly = self._cast.lightly() if self._hosted else []
+        servers = [*self._cast.aws(), *self._cast.pexels(), *lightly]
+        launch(self._supervisor, [*servers, *celery])
 
     def _make_links(self) -> dict[str, str]:
         flower = f"{self.environment['FLOWER_BASIC_AUTH']}@{HOST}:{self.ports['flower']}"

@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from curation.states import Backend
 from pipeline.cli import output
 from pipeline.cli.options import Data
 
@@ -21,31 +22,35 @@ _PARTS = {
     "s3": "S3: both buckets",
     "cloud": "EC2 and SSM: one instance, whose commands really run",
     "pexels": "Pexels: videos for pexels:popular and pexels:search",
+    "lightly": "Lightly: stand-in of the hosted service",
     "control": "Celery worker: every queue but the engine's",
     "beat": "Celery beat: wakes the reaper",
     "flower": "Flower: dashboard of tasks and workers",
 }
 
 
-def sandbox(
-    *,
-    data: Data = None,
-) -> None:
+_Backend = Annotated[
+    Backend, typer.Option(help="Who selects: our engine, or a stand-in of hosted Lightly.")
+]
+
+
+def sandbox(*, data: Data = None, backend: _Backend = Backend.ENGINE) -> None:
     """Runs pipeline and outside world on this machine until Ctrl-C.
 
     Example: curate sandbox --data sandbox-data
     """
-    with started(data) as world:
+    with started(data, hosted=backend is Backend.LIGHTLY) as world:
         _introduce(world, is_kept=data is not None)
         world.wait(lambda name, status: _tell_restart(world, name, status))
 
 
 @contextmanager
-def started(data: Path | None) -> Iterator["World"]:
+def started(data: Path | None, *, hosted: bool = False) -> Iterator["World"]:
     """Runs a sandbox. What goes wrong with it ends the command with what it said last.
 
     Args:
         data: Folder to keep, or None for a temporary one.
+        hosted: Whether a stand-in of hosted Lightly selects.
     """
     from sandbox.processes import SandboxError
     from sandbox.world import World
@@ -53,7 +58,7 @@ def started(data: Path | None) -> Iterator["World"]:
     try:
         with ExitStack() as stack:
             with output.notes.status("Starting the sandbox"):
-                world = stack.enter_context(World(data))
+                world = stack.enter_context(World(data, hosted=hosted))
             try:
                 yield world
             except KeyboardInterrupt:
