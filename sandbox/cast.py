@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SERVERS = ("valkey", "s3", "cloud", "pexels", "lightly", "flower")
+SERVERS = ("valkey", "s3", "cloud", "pexels", "flower")
+HOSTED_SERVERS = ("lightly",)
 CONTROL_QUEUES = "ingest,compute,selection,reaper,reports"
 CONTROL_WORKER = "control@sandbox"
 

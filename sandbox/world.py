@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from sandbox.cast import SERVERS, Cast
+from sandbox.cast import HOSTED_SERVERS, SERVERS, Cast
 from sandbox.environment import (
     clean_environment,
     hosted_settings,
@@ -75,7 +75,8 @@ class World:
         self._settings = settings
 
     def __enter__(self) -> Self:
-        self.ports = {name: free_port() for name in SERVERS}
+        servers = SERVERS + (HOSTED_SERVERS if self._hosted else ())
+        self.ports = {name: free_port() for name in servers}
         hosted = hosted_settings(self.ports) if self._hosted else {}
         settings = {**sandbox_settings(self.ports), **hosted, **self._settings}
         with contextlib.ExitStack() as stack:

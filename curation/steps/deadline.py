@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curation.models import RunError
-from curation.states import Backend, StepState
+from curation.states import Backend, StepName, StepState
 
 if TYPE_CHECKING:
     from curation.models import Run
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # What is kept of the deadline for giving the instance back: a tenth, and at most two minutes.
 _RELEASE_SHARE = 0.1
 _RELEASE_MOST_S = 120.0
+_OPEN = (StepState.RUNNING, StepState.WAITING)
 # Both backends' word for a selection run that is scheduled and that nobody has begun.
 _NOT_TAKEN = "OPEN"
 _NO_WORKER = {
@@ -51,9 +52,7 @@ def remaining_s(run: Run, *, now: float) -> float:
 def deadline_error(run: Run) -> RunError:
     """Returns why the run fails at its deadline: what it was waiting for."""
     allowed_s = run.deadline_at - run.created_at
-    open_steps = [
-        name for name, step in run.steps if step.state in (StepState.RUNNING, StepState.WAITING)
-    ]
+    open_steps = [name for name in StepName if run.steps.get(name).state in _OPEN]
     waiting_for = " and ".join(open_steps) or "a Celery worker to take its messages"
     if run.selection.state:
         waiting_for += f" (selection run {run.selection.state})"
@@ -66,4 +65,5 @@ def deadline_error(run: Run) -> RunError:
             f"The run was not done within RUN_DEADLINE_S ({allowed_s:g} s): it was waiting for "
             f"{waiting_for}. {advice}"
         ),
+        step=open_steps[0] if open_steps else None,
     )
