@@ -11,22 +11,28 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from curation.ledger.hosted import HostedLedger
 from curation.ledger.ledger import Ledger
 from curation.ledger.uploads import UploadLedger
+from curation.models import new_run_id
 from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend
 from curation.steps.instance import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from curation.adapters.compute.ec2 import Ec2Instances
     from curation.adapters.compute.ssm import SsmShell
+    from curation.adapters.selection.lightly_api import LightlyApi
     from curation.adapters.sources.http import HttpFiles
+    from curation.adapters.sources.pexels_api import PexelsApi
     from curation.adapters.storage.s3 import S3Storage
     from curation.adapters.storage.s3_buckets import S3Buckets
-    from curation.ports import FrameSelector, SelectionBackend, VideoProbe, VideoSource
+    from curation.engine.run import Engine
+    from curation.ports import SelectionBackend, VideoProbe, VideoSource
     from curation.settings import Settings
 
 # An engine task that gives no sign of life for this long is taken for dead.
@@ -107,7 +113,7 @@ class Wiring:
         return AvProbe()
 
     @cached_property
-    def selector(self) -> FrameSelector:
+    def selector(self) -> Engine:
         """Our own engine."""
         from curation.engine.run import Engine
 
@@ -137,6 +143,14 @@ class Wiring:
             case SourceKind.PEXELS:
                 return self._pexels(uri)
 
+    @cached_property
+    def pexels_api(self) -> PexelsApi:
+        """Pexels, without its files."""
+        from curation.adapters.sources.pexels_api import PexelsApi
+
+        settings = self.settings.pexels
+        return PexelsApi(settings.api_url, settings.api_key)
+
     def backend(self, name: Backend) -> SelectionBackend:
         """Returns the selection backend of that name."""
         match name:
@@ -154,12 +168,10 @@ class Wiring:
 
     def _pexels(self, uri: str) -> VideoSource:
         from curation.adapters.sources.pexels import PexelsSource
-        from curation.adapters.sources.pexels_api import PexelsApi
 
-        settings = self.settings.pexels
         return PexelsSource(
             uri,
-            api=PexelsApi(settings.api_url, settings.api_key),
+            api=self.pexels_api,
             files=self._http_files,
             max_height=self.settings.source.max_video_height,
             dice=SystemRandom(),
@@ -189,3 +201,18 @@ class Wiring:
             ledger=HostedLedger(self.ledger.store),
             objects=self.storage,
         )
+
+    @cached_property
+    def lightly_api(self) -> LightlyApi:
+        """Hosted Lightly, for questions that belong to no run."""
+        from curation.adapters.selection.lightly_api import LightlyApi
+
+        settings = self.settings.lightly
+        return LightlyApi(settings.token or SecretStr(""), server=settings.server_location)
+
+    def lightly_problems(self) -> Iterator[str]:
+        """Yields a sentence for each setting that a run on hosted Lightly cannot use."""
+        from curation.adapters.selection.lightly_plan import lightly_problems, s3_problems
+
+        yield from lightly_problems(new_run_id(0.0), self.settings.lightly)
+        yield from s3_problems(self.settings.s3)

@@ -31,7 +31,7 @@ def reap() -> None:
     Twice is safe: each act is claimed in the ledger, and EC2's stop is idempotent.
     """
     done: list[str] = []
-    for part in (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"]):
+    for part in (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"], _note_round):
         try:
             done += part()
         except CurationError as error:  # one part's error does not stop the others
@@ -91,6 +91,12 @@ def reap_instance() -> str:
         mark_s=_MARK_SHARE * settings.reap_interval_s,
         boot_grace_s=settings.boot_grace_s,
     )
+
+
+def _note_round() -> list[str]:
+    """Lets `curate doctor` see that beat and this queue's Celery worker are alive."""
+    wiring().ledger.note_round()
+    return []
 
 
 def _silent_s(here: Wiring) -> float:

@@ -54,6 +54,14 @@ class Engine:
     def __init__(self, cache_dir: Path | None) -> None:
         self._cache_dir = cache_dir
 
+    def prepare(self) -> None:
+        """Loads the network as the first video would.
+
+        Raises:
+            OperatorError: If it cannot be made, or its folder cannot be written.
+        """
+        _ = self._embedder
+
     def select(  # noqa: PLR0913  # the port's signature
         self,
         video: Callable[[], BinaryIO],

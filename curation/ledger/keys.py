@@ -22,8 +22,8 @@ ACTIVE = f"{PREFIX}active"
 UPLOADS = f"{PREFIX}uploads"
 """Sorted set: id of each run whose upload is neither finished nor cleared away, by its begin."""
 
-REAPER_LOCK = f"{PREFIX}reaper"
-"""String: held by the reaper round that is going on."""
+REAPER = f"{PREFIX}reaper"
+"""Hash: when the reaper last did a round that beat asked for. Lives for ever."""
 
 
 def run_key(run_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from curation.ledger import keys
 from curation.ledger.engine import EngineLedger
 from curation.ledger.leases import LeaseLedger
 from curation.ledger.runs import RunLedger
@@ -51,3 +52,12 @@ class Ledger:
             leases=LeaseLedger(store, ttl_s=lease_ttl_s),
             engine=EngineLedger(store),
         )
+
+    def note_round(self) -> None:
+        """Notes that the reaper has done a round that beat asked for."""
+        self.store.set_fields(keys.REAPER, {"last_round_at": repr(self.store.now())})
+
+    def last_round(self) -> float | None:
+        """Returns when that was, or None if it never was."""
+        noted = self.store.hash_of(keys.REAPER).get("last_round_at")
+        return float(noted) if noted else None

@@ -4,7 +4,7 @@ import typer
 from typer.core import TyperGroup
 
 from curation.errors import CurationError
-from pipeline.cli import care, demo, output, runs, sandbox
+from pipeline.cli import care, demo, doctor, output, runs, sandbox
 
 
 class _Group(TyperGroup):
@@ -35,6 +35,7 @@ app.command("status")(runs.status)
 app.command("cancel")(runs.cancel)
 app.command("resume")(runs.resume)
 app.command("report")(runs.report)
+app.command("doctor")(doctor.doctor)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)
 app.command("cost")(care.cost)

@@ -1,4 +1,4 @@
-"""The calls of the Lightly API that a run needs: each sent once, answers read with tolerance."""
+"""The calls of the Lightly API that we need: each sent once, answers read with tolerance."""
 
 from __future__ import annotations
 
@@ -60,6 +60,15 @@ class LightlyRun:
     state: str
     message: str
     artifacts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LightlyWorker:
+    """A Lightly Worker that is registered; its state is Lightly's word, e.g. `OFFLINE`."""
+
+    name: str
+    state: str
+    labels: frozenset[str]
 
 
 class LightlyApi:
@@ -187,6 +196,23 @@ class LightlyApi:
         path = f"/v1/docker/runs/{lightly_run_id}/artifacts/{artifact_id}/readurl"
         return self._get("link to an artifact", path, str)
 
+    def workers(self) -> list[LightlyWorker]:
+        """Returns all registered Lightly Workers."""
+        return self._get("list Lightly Workers", "/v1/docker/worker", _list_of(_to_worker))
+
+    def permissions(self, dataset_id: str) -> dict[str, bool] | None:
+        """Returns what Lightly may do in the dataset's datasource, or None if it has none.
+
+        The names are Lightly's: `canRead`, `canWrite`, `canList`, `canOverwrite`.
+        """
+        path = f"/v1/datasets/{dataset_id}/datasource/verify"
+        try:
+            return self._get("verify a datasource", path, _to_permissions)
+        except OperatorError as error:
+            if error.code != NOT_FOUND:
+                raise
+        return None
+
     def clean(self, text: str) -> str:
         """Returns the text without the token and without values in links."""
         return self._connection.redaction.clean(text)
@@ -252,3 +278,12 @@ def _to_run(item: Any) -> LightlyRun:  # noqa: ANN401  # JSON
 
 def _to_tag(item: Any) -> tuple[int, str, str]:  # noqa: ANN401  # JSON
     return int(item["createdAt"]), str(item["id"]), str(item["datasetId"])
+
+
+def _to_worker(item: Any) -> LightlyWorker:  # noqa: ANN401
+    labels = frozenset(map(str, item.get("labels") or []))
+    return LightlyWorker(str(item["name"]), str(item["state"]), labels)
+
+
+def _to_permissions(item: Any) -> dict[str, bool]:  # noqa: ANN401
+    return {str(name): value for name, value in item.items() if isinstance(value, bool)}

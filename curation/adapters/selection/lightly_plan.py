@@ -21,6 +21,7 @@ _RUN_ID_FIELD = "{run_id}"
 _DATASET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9 _-]{2,}")
 _ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role.+")
 _SHORTEST_EXTERNAL_ID = 10
+_MISSING = "is not set, and the selection backend lightly needs it."
 
 
 @dataclass(frozen=True)
@@ -143,23 +144,34 @@ def dataset_name(run_id: str, lightly: LightlySettings) -> str:
 
 def problems(run_id: str, lightly: LightlySettings, s3: S3Settings) -> Iterator[str]:
     """Yields a sentence, beginning with the variable, for each setting that a run cannot use."""
-    name = dataset_name(run_id, lightly)
-    external_id = s3.external_id.get_secret_value() if s3.external_id else ""
-    settings = {
-        "LIGHTLY_TOKEN": lightly.token,
-        "LIGHTLY_DATASET_NAME": lightly.dataset_name,
-        "S3_ROLE_ARN": s3.role_arn,
-        "S3_EXTERNAL_ID": s3.external_id,
-        "S3_REGION": s3.region,
-    }
-    for variable, value in settings.items():
-        if not value:
-            yield f"{variable} is not set, and the selection backend lightly needs it."
-    if name and not _DATASET_NAME.fullmatch(name):
+    yield from lightly_problems(run_id, lightly)
+    yield from s3_problems(s3)
+
+
+def lightly_problems(run_id: str, lightly: LightlySettings) -> Iterator[str]:
+    """Yields those of Lightly's own settings."""
+    if not lightly.token:
+        yield f"LIGHTLY_TOKEN {_MISSING}"
+    if not lightly.dataset_name:
+        yield f"LIGHTLY_DATASET_NAME {_MISSING}"
+    elif not _DATASET_NAME.fullmatch(name := dataset_name(run_id, lightly)):
         yield (
             f"LIGHTLY_DATASET_NAME gives {name!r}; expected are 3 or more letters, digits, blanks, "
             "_ and -, of which the first is a letter or a digit."
         )
+
+
+def s3_problems(s3: S3Settings) -> Iterator[str]:
+    """Yields those of the settings by which Lightly reaches the buckets."""
+    external_id = s3.external_id.get_secret_value() if s3.external_id else ""
+    settings = {
+        "S3_ROLE_ARN": s3.role_arn,
+        "S3_EXTERNAL_ID": external_id,
+        "S3_REGION": s3.region,
+    }
+    for variable, value in settings.items():
+        if not value:
+            yield f"{variable} {_MISSING}"
     if s3.role_arn and not _ROLE_ARN.fullmatch(s3.role_arn):
         yield f"S3_ROLE_ARN is {s3.role_arn!r}; expected is arn:aws:iam::123456789012:role/NAME."
     if external_id and len(external_id) < _SHORTEST_EXTERNAL_ID:

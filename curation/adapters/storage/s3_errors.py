@@ -131,7 +131,9 @@ def _misconfigured(code: str, uri: str, permission: str) -> OperatorError:
         )
     elif code in _DENIED or code.startswith("KMS"):
         ours = "aws:s3:denied"
-        message = f"Grant {permission} on arn:aws:s3:::{bucket}/* to the worker's role."
+        # What concerns a bucket as a whole is granted on it, not on its objects.
+        whose = f"{bucket}/*" if key else bucket
+        message = f"Grant {permission} on arn:aws:s3:::{whose} to the worker's role."
     elif code in _CREDENTIALS:
         ours = "aws:credentials"
         message = (
