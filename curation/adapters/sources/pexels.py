@@ -105,9 +105,9 @@ class PexelsSource:
 
 
 def _size(file: Rendition) -> tuple[int, int]:
-    """Returns the shorter and the longer side in pixels; 0 if Pexels does not say."""
-    width, height = file.width or 0, file.height or 0
-    return min(width, height), max(width, height)
+    """Returns the shorter and the longer side in pixels, as far as they are known, else 0."""
+    sides = sorted(filter(None, (file.width, file.height))) or [0]
+    return sides[0], sides[-1]
 
 
 def _place(page: str, video: SourceVideo) -> str:

@@ -119,7 +119,8 @@ class PexelsApi:
         for root in self._roots:
             page = self._ask(f"{self._url}{root}/{listing}?{query}", key)
             if page is not None:
-                self._roots = (root,)
+                # The next page is asked for there first.
+                self._roots = (root, *(other for other in _ROOTS if other != root))
                 return page
         if number > 1:  # beyond the last one
             return Page(videos=[])
