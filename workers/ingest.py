@@ -51,6 +51,13 @@ def ingest_video(self: IngestTask, run_id: str) -> None:
 def _ingest(delivery: Delivery) -> Verdict:
     here, run = delivery.wiring, delivery.run
     slice_ends = time.monotonic() + _SLICE_SHARE * here.settings.broker.visibility_timeout_s
+
+    def keep_alive() -> None:
+        delivery.keep_alive()
+        if here.machine:
+            # The instance waits for this video; a long upload must not cost the run its lease.
+            here.ledger.leases.renew(run.run_id, here.machine.instance_id)
+
     video = ingest.ingest_video(
         run,
         source=here.video_source(run.request.source),
@@ -60,7 +67,7 @@ def _ingest(delivery: Delivery) -> Verdict:
         ledger=here.upload_ledger,
         bucket_uri=here.settings.s3.input_bucket,
         budget=lambda: time.monotonic() < slice_ends,
-        keep_alive=delivery.keep_alive,
+        keep_alive=keep_alive,
     )
     if video is None:
         return GO_ON
