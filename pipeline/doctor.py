@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from curation.doctor.broker import BrokerChecks
-from curation.doctor.buckets import bucket_checks
+from curation.doctor.buckets import BucketChecks
 from curation.doctor.engine import engine_checks
 from curation.doctor.examine import examine
 from curation.doctor.instance import InstanceChecks
@@ -49,7 +49,7 @@ def examine_all(wiring: Wiring, *, tell: Callable[[Finding], None]) -> list[Find
     warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
     checks = [
         *BrokerChecks(wiring.settings).all(),
-        *bucket_checks(wiring),
+        *BucketChecks(wiring).all(),
         *InstanceChecks(wiring).all(),
         *LightlyChecks(wiring).all(),
         *pexels_checks(wiring),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from celery.schedules import crontab
 from flower.options import default_options
 
-from curation.doctor.check import Answer, Check, Health, NotChecked, ok, warn
+from curation.doctor.check import Answer, Check, Health, NotChecked, Once, ok, warn
 from curation.doctor.settings import wrong_setting
 from curation.errors import OperatorError
 from curation.settings import MAX_SHARE_OF_VISIBILITY, check_waits
@@ -59,6 +59,8 @@ class ProcessChecks:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        # For all checks, because Celery reads its configuration when it is first asked for it.
+        self._limits_s = Once(self._read_limits)
 
     def all(self) -> list[Check]:
         """Returns them."""
@@ -71,8 +73,7 @@ class ProcessChecks:
 
     def _waits(self) -> Answer:
         settings = self._wiring.settings
-        self._check_schedule()
-        check_waits(settings, time_limits_s(app.conf))
+        check_waits(settings, self._limits_s())
         hidden_s = settings.broker.visibility_timeout_s
         return ok(
             f"Every wait and time limit is at most {MAX_SHARE_OF_VISIBILITY:.0%} of "
@@ -81,7 +82,7 @@ class ProcessChecks:
 
     def _workers(self) -> Answer:
         settings = self._wiring.settings
-        self._check_schedule()
+        self._limits_s()
         self._wiring.ledger.store.now()  # or Celery would look for Redis on and on
         is_engine_here = (
             settings.run.selection_backend is Backend.ENGINE
@@ -125,10 +126,10 @@ class ProcessChecks:
             "Flower does not start without a password.", "Set FLOWER_BASIC_AUTH to user:password."
         )
 
-    def _check_schedule(self) -> None:
-        """Keeps from Celery's configuration what it could not be read with."""
+    def _read_limits(self) -> list[float]:
         if _wrong_schedule(self._wiring):
             raise NotChecked("setting SCHEDULE_CRON")
+        return time_limits_s(app.conf)
 
 
 def _wrong_schedule(wiring: Wiring) -> str:
@@ -139,10 +140,10 @@ def _wrong_schedule(wiring: Wiring) -> str:
         return ""  # another finding says so
     try:
         crontab.from_string(cron or "* * * * *")
-    except ValueError as error:
+    except ValueError:
         return (
-            f"SCHEDULE_CRON: {cron!r} is not usable: {error}. Give minute, hour, day, month and "
-            "weekday, such as 0 4 * * *."
+            f"SCHEDULE_CRON: {cron!r} is no schedule. Give minute, hour, day, month and weekday, "
+            "such as 0 4 * * *."
         )
     return ""
 

@@ -52,16 +52,18 @@ class Check:
             raises: that is the finding.
         hint: What to do when nothing answers.
         worst: State of the finding when the look fails.
+        needs: Name of the check without whose subject this one cannot be made.
     """
 
     name: str
     look: Callable[[], Answer | None]
     hint: str
     worst: Health = Health.FAIL
+    needs: str = ""
 
 
 class NotChecked(Exception):  # noqa: N818  # what is the case, not what went wrong
-    """Raised by a look that needs what another check has found wanting; names that check."""
+    """Raised by a look that needs what another check has found wanting; names that finding."""
 
 
 class Once(Generic[T]):

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from curation.doctor.check import Finding, Health, NotChecked
 from curation.errors import CurationError, TransientError
@@ -14,12 +14,13 @@ from curation.ledger.store import LedgerUnavailable
 from curation.settings import INVALID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from curation.doctor.check import Check
 
-# Names of the two checks that many others need.
-SETTINGS = "settings"
+Arrived: TypeAlias = "SimpleQueue[tuple[str, Finding | None]]"
+
+# Name of the check that many others need.
 REDIS = "redis"
 # What a run does about a passing trouble; the doctor only looks.
 _PROMISE = re.compile(r"[;.] [Ii]t is tried again\b")
@@ -29,7 +30,7 @@ _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
 
 def examine(
     checks: Sequence[Check], *, limit_s: float, tell: Callable[[Finding], None]
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Carries all checks out at the same time.
 
     Args:
@@ -40,23 +41,21 @@ def examine(
     Returns:
         The findings in the order of the checks, without those of checks that are not needed.
     """
-    findings: dict[str, Finding | None] = {}
-    arrived: SimpleQueue[tuple[Check, Finding | None]] = SimpleQueue()
+    arrived: Arrived = SimpleQueue()
     for check in checks:
         # Daemons, because a call that hangs must not keep the process from ending.
-        work = threading.Thread(target=_carry_out, args=(check, arrived), daemon=True)
-        work.start()
-    until = time.monotonic() + limit_s
-    while len(findings) < len(checks):
-        try:
-            check, finding = arrived.get(timeout=max(until - time.monotonic(), 0.0))
-        except Empty:
-            break
-        findings[check.name] = finding
+        threading.Thread(target=_carry_out, args=(check, arrived), daemon=True).start()
+    findings: dict[str, Finding | None] = {}
+    for name, finding in _within(limit_s, arrived, n=len(checks)):
+        findings[name] = finding
         if finding:
             tell(finding)
-    found = (findings.get(check.name, _silent(check, limit_s)) for check in checks)
-    return (finding for finding in found if finding)
+    silent = {check.name for check in checks} - set(findings)
+    found = (
+        _silence(check, limit_s, silent) if check.name in silent else findings[check.name]
+        for check in checks
+    )
+    return [finding for finding in found if finding]
 
 
 def sentences(message: str) -> tuple[str, str]:
@@ -65,8 +64,17 @@ def sentences(message: str) -> tuple[str, str]:
     return first, " ".join(rest)
 
 
-def _carry_out(check: Check, arrived: SimpleQueue[tuple[Check, Finding | None]]) -> None:
-    arrived.put((check, _finding(check)))
+def _carry_out(check: Check, arrived: Arrived) -> None:
+    arrived.put((check.name, _finding(check)))
+
+
+def _within(limit_s: float, arrived: Arrived, *, n: int) -> Iterator[tuple[str, Finding | None]]:
+    until = time.monotonic() + limit_s
+    for _ in range(n):
+        try:
+            yield arrived.get(timeout=max(until - time.monotonic(), 0.0))
+        except Empty:
+            return
 
 
 def _finding(check: Check) -> Finding | None:
@@ -91,8 +99,9 @@ def _failed(check: Check, error: CurationError) -> Finding:
     if isinstance(error, LedgerUnavailable) and check.name != REDIS:
         return _not_checked(check, REDIS)
     found, advice = sentences(_PROMISE.sub("", error.message))
-    # A run would try again by itself, so there is no advice in it.
-    mend = check.hint if isinstance(error, TransientError) else advice or check.hint
+    mend = advice or check.hint
+    if isinstance(error, TransientError):  # a run would wait, so its message has no advice
+        mend = f"Look again, and if it stays so: {check.hint}"
     return Finding(name=check.name, state=check.worst, found=found, mend=mend)
 
 
@@ -105,6 +114,8 @@ def _not_checked(check: Check, because_of: str) -> Finding:
     )
 
 
-def _silent(check: Check, limit_s: float) -> Finding:
+def _silence(check: Check, limit_s: float, silent: Collection[str]) -> Finding:
+    if check.needs in silent:
+        return _not_checked(check, check.needs)
     found = f"No answer within {limit_s:g} s."
     return Finding(name=check.name, state=check.worst, found=found, mend=check.hint)

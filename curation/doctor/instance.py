@@ -34,10 +34,10 @@ class InstanceChecks:
         """Returns them."""
         return [
             Check(_NAME, self._instance, _EC2_HINT),
-            Check("ec2 start", self._start, _EC2_HINT),
-            Check("ec2 stop", self._stop, _EC2_HINT),
-            Check("ssm agent", self._agent, _SSM_HINT),
-            Check("leases", self._leases, _REDIS_HINT),
+            Check("ec2 start", self._start, _EC2_HINT, needs=_NAME),
+            Check("ec2 stop", self._stop, _EC2_HINT, needs=_NAME),
+            Check("ssm agent", self._agent, _SSM_HINT, needs=_NAME),
+            Check("leases", self._leases, _REDIS_HINT, needs=_NAME),
         ]
 
     def _describe(self) -> InstanceView | None:

@@ -34,9 +34,15 @@ class LightlyChecks:
         """Returns them."""
         return [
             Check(_TOKEN, self._if_hosted(self._token), _HINT),
-            Check(_DATASET, self._if_hosted(self._dataset), _HINT),
-            Check("lightly datasource", self._if_hosted(self._datasource), _HINT),
-            Check("lightly worker", self._if_hosted(self._worker), _HINT, worst=Health.WARN),
+            Check(_DATASET, self._if_hosted(self._dataset), _HINT, needs=_TOKEN),
+            Check("lightly datasource", self._if_hosted(self._datasource), _HINT, needs=_TOKEN),
+            Check(
+                "lightly worker",
+                self._if_hosted(self._worker),
+                _HINT,
+                worst=Health.WARN,
+                needs=_TOKEN,
+            ),
         ]
 
     def _if_hosted(self, look: Callable[[], Answer]) -> Callable[[], Answer | None]:

@@ -7,7 +7,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from curation.doctor.check import Finding, Health
-from curation.doctor.examine import SETTINGS, sentences
+from curation.doctor.examine import sentences
 from curation.errors import OperatorError, RequestError
 from curation.settings import GROUPS, LightlySettings, problems, variables
 from curation.source_uri import kind_of
@@ -55,7 +55,7 @@ def right_settings(environment: Mapping[str, str]) -> Finding:
     """Returns the finding that nothing is wrong."""
     n_set = sum(1 for name, value in environment.items() if value and name.upper() in _OURS)
     found = f"{n_set} of {len(_OURS)} settings are set, and all can be used."
-    return Finding(name=SETTINGS, state=Health.OK, found=found)
+    return Finding(name="settings", state=Health.OK, found=found)
 
 
 def wrong_setting(name: str, problem: str) -> Finding:

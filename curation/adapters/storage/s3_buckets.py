@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a bucket is.
+
+    Attributes:
+        asked: Region in which it was asked for.
+        told: Region in which it says it is, or None.
+        is_aws: Whether AWS was asked.
+    """
+
+    asked: str
+    told: str | None
+    is_aws: bool
+
+
 class S3Buckets:
     """What `curate doctor` asks about a bucket.
 
@@ -25,19 +41,23 @@ class S3Buckets:
     def __init__(self, *, region: str | None) -> None:
         self._calls = S3Calls(region=region)
 
-    def regions(self, uri: str) -> tuple[str, str | None]:
-        """Returns the region that is asked, and the one the bucket says it is in, if it does.
+    def place(self, uri: str) -> Place:
+        """Returns where a bucket is.
 
-        A bucket says so also to those who may not list it, and to those who ask elsewhere.
+        It says so also to those who may not list it, and to those who ask in another region.
         """
         bucket, _ = split_bucket_uri(uri)
 
-        def request(s3: S3Client) -> tuple[str, str | None]:
+        def request(s3: S3Client) -> Place:
             try:
                 headers = s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
             except ClientError as error:
                 headers = error.response["ResponseMetadata"]["HTTPHeaders"]
-            return s3.meta.region_name, headers.get("x-amz-bucket-region")
+            return Place(
+                asked=s3.meta.region_name,
+                told=headers.get("x-amz-bucket-region"),
+                is_aws=".amazonaws.com" in s3.meta.endpoint_url,
+            )
 
         return self._calls.send(uri, "s3:ListBucket", request)
 
