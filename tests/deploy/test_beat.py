@@ -1,0 +1,154 @@
+"""However many beats there are, and however late, a slot of the schedule has one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.schedule import last_slot
+from tests.support.compose import ROOT
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+# Its slot is the same for all, whenever the tests run.
+CRON = "0 0 1 1 *"
+ENQUEUE = """
+from pipeline.schedule import enqueue_scheduled
+print("ready", flush=True)
+input()
+enqueue_scheduled()
+"""
+SHOW = """
+import json
+from pipeline.celery import app
+entry = app.conf.beat_schedule.get("enqueue")
+print(json.dumps(entry and [entry["task"], str(entry["schedule"])]))
+"""
+# What a beat leaves that was killed before the slot: the time of its last message.
+GO_AWAY = """
+import sys
+from datetime import datetime, timezone
+from celery.beat import PersistentScheduler
+from pipeline.celery import app
+scheduler = PersistentScheduler(app, schedule_filename=sys.argv[1])
+before = datetime.fromtimestamp(float(sys.argv[2]), tz=timezone.utc)
+for entry in scheduler.schedule.values():
+    entry.last_run_at = before
+scheduler.close()
+"""
+
+
+@pytest.fixture
+def settings(valkey: str, redis_client: Redis) -> dict[str, str]:
+    """The variables of a process of the pipeline with an empty broker."""
+    assert redis_client.dbsize() == 0
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+        "PYTHON_DOTENV_DISABLED": "1",
+        "REAP_INTERVAL_S": "3600",
+        "REDIS_URL": valkey,
+        "SCHEDULE_CRON": CRON,
+        "VIDEO_SOURCE": "/clip.mp4",
+    }
+
+
+def test_enqueue_scheduled__twice_at_once_gives_one_run(
+    settings: dict[str, str], redis_client: Redis
+) -> None:
+    """Two beats at the same moment enqueue one run, and its messages are sent once."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(python(ENQUEUE, settings)) for _ in range(2)]
+        for process in both:
+            assert process.stdout
+            process.stdout.readline()
+
+        for process in both:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert waiting(redis_client, "ingest") == ["ingest.ingest_video"]
+    assert waiting(redis_client, "compute") == ["compute.start_instance"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [(CRON, ["schedule.enqueue_scheduled", f"<crontab: {CRON} (m/h/dM/MY/d)>"]), ("", None)],
+)
+def test_schedule__is_the_setting_s(
+    cron: str, expected: list[str] | None, settings: dict[str, str]
+) -> None:
+    """Beat enqueues runs when SCHEDULE_CRON says, and none without it."""
+    with python(SHOW, settings | {"SCHEDULE_CRON": cron}) as process:
+        shown, _ = process.communicate(timeout=60)
+
+    assert json.loads(shown) == expected
+
+
+def test_beat__late_sends_what_is_due_and_two_make_one_run(
+    settings: dict[str, str], redis_client: Redis, tmp_path: Path
+) -> None:
+    """Two beats that were away when the slot came send it when they are back; it has one run."""
+    slot = last_slot(CRON, datetime.now(UTC))
+    for name in ("first", "second"):
+        with python(GO_AWAY, settings, str(tmp_path / name), str(slot.timestamp() - 60)) as process:
+            assert process.wait(timeout=60) == 0
+
+    with ExitStack() as stack:
+        for name in ("first", "second"):
+            arguments = ("beat", "-s", str(tmp_path / name), "--pidfile=")
+            stack.enter_context(celery(*arguments, settings=settings))
+        wait_until(lambda: waiting(redis_client, "reaper").count("schedule.enqueue_scheduled") == 2)
+    done = re.compile(r"schedule\.enqueue_scheduled\[[\w-]+\] succeeded")
+    with celery("worker", "-Q", "reaper", "-c", "2", "-l", "INFO", settings=settings) as log:
+        wait_until(lambda: len(done.findall(log.read_text())) == 2)
+
+    (key,) = redis_client.scan_iter("curation:idempotency:*")
+    assert key.endswith(f":schedule:{CRON}:{slot:%Y-%m-%dT%H:%MZ}")
+    assert waiting(redis_client, "ingest") == ["ingest.ingest_video"]
+
+
+def python(script: str, settings: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """Starts a script as a process of the pipeline."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        env=settings,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def celery(*arguments: str, settings: dict[str, str]) -> Iterator[Path]:
+    """Runs a process of Celery's until the block ends, and yields its log."""
+    command = [sys.executable, "-m", "celery", "-A", "pipeline", *arguments]
+    with (
+        NamedTemporaryFile() as log,
+        subprocess.Popen(command, cwd=ROOT, env=settings, stdout=log, stderr=log) as process,
+    ):
+        try:
+            yield Path(log.name)
+        finally:
+            process.terminate()
+
+
+def waiting(broker: Redis, queue: str) -> list[str]:
+    """Returns the names of the tasks that wait in a queue."""
+    return [json.loads(text)["headers"]["task"] for text in broker.lrange(queue, 0, -1)]
