@@ -280,10 +280,10 @@ def _to_tag(item: Any) -> tuple[int, str, str]:  # noqa: ANN401  # JSON
     return int(item["createdAt"]), str(item["id"]), str(item["datasetId"])
 
 
-def _to_worker(item: Any) -> LightlyWorker:  # noqa: ANN401
+def _to_worker(item: Any) -> LightlyWorker:  # noqa: ANN401  # JSON
     labels = frozenset(map(str, item.get("labels") or []))
     return LightlyWorker(str(item["name"]), str(item["state"]), labels)
 
 
-def _to_permissions(item: Any) -> dict[str, bool]:  # noqa: ANN401
+def _to_permissions(item: Any) -> dict[str, bool]:  # noqa: ANN401  # JSON
     return {str(name): value for name, value in item.items() if isinstance(value, bool)}
