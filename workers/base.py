@@ -62,6 +62,14 @@ class Delivery:
         """
         self.wiring.ledger.steps.hold(self.turn)
 
+    def is_alone(self) -> bool:
+        """Whether no other delivery has taken the step over."""
+        try:
+            self.wiring.ledger.steps.hold(self.turn, after_outcome=True)
+        except RunEnded:
+            return False
+        return True
+
 
 class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type arguments only in stubs
     """Base of the four step tasks. Nothing about a run is kept on `self`: instances are shared.
@@ -114,7 +122,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
             # Not a return: as a header task's result it would count for the chord.
             raise Ignore
         if admission is Admission.ENDED:
-            self.give_up(turn.run_id)
+            self._clean_up(turn.run_id)
         if admission is not Admission.GO:
             log.info("Nothing to do", extra={"run_id": turn.run_id, "admission": admission})
             return None
@@ -130,7 +138,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         runs.decide(run.run_id, Outcome.FAILED, deadline_error(run))
         if self.after_outcome:
             return replace(delivery, run=runs.get(run.run_id))
-        self.give_up(run.run_id)
+        self._clean_up(run.run_id)
         self._leave(delivery, StepState.CANCELED)
         return None
 
@@ -193,16 +201,22 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
 
     def _fail(self, delivery: Delivery, error: CurationError) -> NoReturn:
         """Writes the outcome before the task fails: Celery's errback comes late, or never."""
+        if not delivery.is_alone():
+            # Frozen and thawed: what it met says nothing about the delivery that took over.
+            raise Ignore
         failure = RunError(code=error.code, message=error.message, step=self.step)
         delivery.wiring.ledger.runs.decide(delivery.run.run_id, Outcome.FAILED, failure)
         level = logging.ERROR if isinstance(error, OperatorError) else logging.INFO
         log.log(level, "Step failed: %s", error, extra=delivery.run.log_context())
-        try:
-            self.give_up(delivery.run.run_id)
-        except CurationError as left_over:
-            log.warning("Left to the reaper: %s", left_over, extra=delivery.run.log_context())
+        self._clean_up(delivery.run.run_id)
         self._leave(delivery, StepState.FAILED)
         raise error
+
+    def _clean_up(self, run_id: str) -> None:
+        try:
+            self.give_up(run_id)
+        except CurationError as left_over:
+            log.warning("Left to the reaper: %s", left_over, extra={"run_id": run_id})
 
     def _leave(
         self,

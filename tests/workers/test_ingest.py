@@ -2,16 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from curation.ledger import keys
 from curation.ledger.steps import Turn
 from curation.models import Request
-from curation.settings import Settings
 from curation.states import Backend, StepName
 from curation.steps.verdict import SUCCEEDED
-from curation.wiring import Wiring
 from tests.support.clips import small_clip
+from tests.workers.conftest import BOX
 from workers.base import Delivery
 from workers.ingest import _ingest
 
@@ -19,25 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from types_boto3_s3 import S3Client
 
-BOX = "i-0123456789abcdef0"
-
-
-@pytest.fixture
-def here(valkey: str, bucket: str, s3_client: S3Client, monkeypatch: pytest.MonkeyPatch) -> Wiring:
-    """Adapters over real servers, with an instance configured."""
-    assert s3_client
-    for name, value in {
-        "REDIS_URL": valkey,
-        "S3_INPUT_BUCKET": f"s3://{bucket}/in/",
-        "S3_LIGHTLY_BUCKET": f"s3://{bucket}/out/",
-        "EC2_INSTANCE_ID": BOX,
-        "EC2_REGION": "us-east-1",
-        "LEASE_TTL_S": "100",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return Wiring(Settings(), send_engine_task=lambda _: None)
+    from curation.wiring import Wiring
 
 
 def test_ingest__keeps_the_lease_of_the_instance_that_waits(

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from celery.exceptions import Ignore
+
+from curation.errors import RequestError
+from curation.ledger import keys
+from curation.ledger.steps import Turn
+from curation.states import StepName, StepState
+from tests.support.requests import new_run
+from workers.base import Delivery
+from workers.compute import start_instance
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from curation.wiring import Wiring
+
+ERROR = RequestError("The source is gone.", "source:gone")
+
+
+def begun(here: Wiring) -> Delivery:
+    """A delivery that is at work."""
+    run_id = new_run(here.ledger)
+    turn = Turn(run_id, StepName.START_INSTANCE, owner="a", number=0)
+    here.ledger.steps.begin(turn, implies=None, after_outcome=False)
+    return Delivery(here.ledger.runs.get(run_id), turn, here, here.ledger.store.now())
+
+
+def test_fail__writes_the_outcome_before_the_task_fails(here: Wiring, redis_client: Redis) -> None:
+    """A failure is in the ledger, with code and step, when Celery hears of it."""
+    assert redis_client
+    delivery = begun(here)
+
+    with pytest.raises(RequestError):
+        start_instance._fail(delivery, ERROR)
+
+    run = here.ledger.runs.get(delivery.run.run_id)
+    assert run.error is not None
+    assert (run.error.code, run.error.step) == ("source:gone", "start_instance")
+    assert run.steps.start_instance.state is StepState.FAILED
+
+
+def test_fail__of_a_delivery_that_was_taken_over_fails_nothing(
+    here: Wiring, redis_client: Redis
+) -> None:
+    """A delivery that was frozen cannot fail the run that another one goes on with."""
+    delivery = begun(here)
+    run_key = keys.run_key(delivery.run.run_id)
+    redis_client.hset(run_key, f"{StepName.START_INSTANCE}.owner", "b")
+
+    with pytest.raises(Ignore):
+        start_instance._fail(delivery, ERROR)
+
+    run = here.ledger.runs.get(delivery.run.run_id)
+    assert run.outcome is None
+    assert run.steps.start_instance.state is StepState.RUNNING
