@@ -97,9 +97,6 @@ class _Faulty(RequestHandler):
         else:
             await self.finish(body)
 
-    def compute_etag(self) -> None:
-        """Says nothing: Tornado would give the whole another ETag than its parts."""
-
     def _spoiled(self, fault: Fault, body: bytes) -> bytes:
         """Returns what is sent in place of the answer."""
         if fault.kind == "error":

@@ -168,6 +168,16 @@ def test_candidates__bad_file__names_the_file(
     assert getattr(caught.value, "code", None) == code
 
 
+def test_open__gone_since__names_the_file(pexels: Pexels) -> None:
+    """An error names what was asked for, although the page stands for the video."""
+    source = source_at(pexels.url)
+    video = only(source)
+    pexels.add_faults({"operation": "file", "kind": "error", "code": "410"})
+
+    with pytest.raises(RequestError, match=r"/video-files/\d+/\S+\.mp4 answered 410"):
+        fetch(source, video)
+
+
 def test_candidates__refused_key(pexels: Pexels) -> None:
     """A key that Pexels does not know is named by its setting."""
     source = PexelsSource(

@@ -231,6 +231,14 @@ def test_page__stalls__is_tried_again() -> None:
             api.page("popular", 1, {})
 
 
+def test_page__drips__is_not_waited_for(server: ScriptedServer) -> None:
+    """An answer may not take longer than it is given in all."""
+    api = PexelsApi(server.url, SecretStr(KEY), total_timeout_s=0.0)
+
+    with pytest.raises(TransientError, match="bytes and no end"):
+        api.page("popular", 1, {})
+
+
 def test_page__no_answer__is_tried_again(api: PexelsApi, server: ScriptedServer) -> None:
     """A connection that is closed may be better next time."""
     server.answers = [Answer(0)]
