@@ -241,8 +241,7 @@ def test_run__ten_at_once_share_the_instance(chain: Chain, tmp_path: Path) -> No
     clip.write_bytes(small_clip(20))
     before = len(chain.operations())
 
-    run_ids = [chain.begin(clip) for _ in range(10)]
-    runs = chain.ended(*run_ids)
+    runs = chain.ended(*chain.begin_at_once(clip, 10))
 
     assert {run.state for run in runs} == {RunState.COMPLETED}
     assert chain.operations()[before:] == ["StartInstances", "SendCommand", "StopInstances"]
