@@ -132,7 +132,7 @@ class SourceSettings(BaseSettings):
 
     video_source: str = Field("pexels:popular", description="Source of a run that names none")
     max_video_bytes: int = Field(8 * 1024**3, gt=0, description="Largest video taken, in bytes")
-    max_video_height: int = Field(1080, gt=0, description="Largest Pexels rendition, in pixels")
+    max_video_height: int = Field(1080, gt=0, description="Pexels: largest shorter side, in pixels")
     allowed_video_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host[:port], comma-separated: may be http, may be private"
     )
@@ -165,9 +165,7 @@ class RunSettings(BaseSettings):
     engine_cache_dir: str | None = Field(
         None, description="Where the converted network is kept; empty: the user's cache folder"
     )
-    liveness_file: str | None = Field(
-        None, description="File that a Celery worker or beat keeps fresh while it works"
-    )
+    liveness_file: str | None = Field(None, description="File that a working Celery process renews")
 
 
 class FlowerSettings(BaseSettings):

@@ -54,7 +54,9 @@ def _convert(source: Path, target: Path, size: Size) -> None:
 
     with av.open(str(source)) as given, av.open(str(target), "w", format="mp4") as made:
         before = given.streams.video[0]
-        after = made.add_stream("libx264", rate=before.average_rate, options={"preset": "ultrafast"})
+        after = made.add_stream(
+            "libx264", rate=before.average_rate, options={"preset": "ultrafast"}
+        )
         after.width, after.height, after.pix_fmt = *size, "yuv420p"
         graph = _graph(before, size)
         for frame in given.decode(before):
