@@ -40,18 +40,24 @@ def test_look__refused_for_now(files: HttpFiles, server: FileServer, status: int
 
 
 @pytest.mark.parametrize(
-    ("text", "low", "high"),
+    ("say", "low", "high"),
     [
-        (formatdate(time.time() + 100, usegmt=True), 50.0, 100.0),
-        (formatdate(0, usegmt=True), 0.0, 0.0),
-        ("soon", None, None),
+        # The time is asked for when the test runs: it may be minutes after it was collected.
+        (lambda: formatdate(time.time() + 100, usegmt=True), 50.0, 100.0),
+        (lambda: formatdate(0, usegmt=True), 0.0, 0.0),
+        (lambda: "soon", None, None),
     ],
+    ids=["future", "past", "nonsense"],
 )
 def test_look__retry_after_as_a_date(
-    files: HttpFiles, server: FileServer, text: str, low: float | None, high: float | None
+    files: HttpFiles,
+    server: FileServer,
+    say: Callable[[], str],
+    low: float | None,
+    high: float | None,
 ) -> None:
     """`Retry-After` may be a date; one that is over means at once, nonsense means nothing."""
-    url = server.put("/clip.mp4", ServedFile(status=503, headers={"Retry-After": text}))
+    url = server.put("/clip.mp4", ServedFile(status=503, headers={"Retry-After": say()}))
 
     with pytest.raises(TransientError) as caught:
         files.look(url)

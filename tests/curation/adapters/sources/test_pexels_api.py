@@ -125,20 +125,24 @@ def as_logged(error: Exception) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def in_a_minute() -> str:
-    """Returns the time in a minute, in seconds since the epoch."""
-    return f"{time.time() + 60:.0f}"
+_DATE, _TIME = "(in a minute, as a date)", "(in a minute, as a number)"
+
+
+def now_said(value: str) -> str:
+    """Returns a header's value; the time is asked for when the test runs, not when collected."""
+    minute = time.time() + 60
+    return {_DATE: formatdate(minute, usegmt=True), _TIME: f"{minute:.0f}"}.get(value, value)
 
 
 @pytest.mark.parametrize(
     ("headers", "low", "high"),
     [
         ({"Retry-After": "7"}, 7.0, 7.0),
-        ({"Retry-After": formatdate(time.time() + 60, usegmt=True)}, 30.0, 60.0),
-        ({"X-Ratelimit-Reset": in_a_minute()}, 30.0, 60.0),
+        ({"Retry-After": _DATE}, 30.0, 60.0),
+        ({"X-Ratelimit-Reset": _TIME}, 30.0, 60.0),
         ({"X-Ratelimit-Reset": "12"}, 12.0, 12.0),
         ({"X-Ratelimit-Reset": "1700000000"}, 0.0, 0.0),
-        ({"Retry-After": "7", "X-Ratelimit-Reset": in_a_minute()}, 7.0, 7.0),
+        ({"Retry-After": "7", "X-Ratelimit-Reset": _TIME}, 7.0, 7.0),
         ({"Retry-After": "soon", "X-Ratelimit-Reset": "12"}, 12.0, 12.0),
     ],
 )
@@ -146,7 +150,8 @@ def test_page__rate_limit__tells_how_long_to_wait(
     api: PexelsApi, server: ScriptedServer, headers: dict[str, str], low: float, high: float
 ) -> None:
     """429 is no failure: the request is sent again when Pexels wants it."""
-    server.answers = [Answer(429, b"", headers)]
+    said = {name: now_said(value) for name, value in headers.items()}
+    server.answers = [Answer(429, b"", said)]
 
     with pytest.raises(TransientError, match="429 \\(Too Many Requests\\)") as caught:
         api.page("popular", 1, {})
