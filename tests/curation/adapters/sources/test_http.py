@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from curation.errors import RequestError, TransientError
 from tests.support.clips import clip_of, small_clip
 from tests.support.file_server import FileServer, ServedFile, file_server
 from tests.support.reading import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIP = clip_of(1_000_000)
 

@@ -138,8 +138,8 @@ def now_said(value: str) -> str:
     ("headers", "low", "high"),
     [
         ({"Retry-After": "7"}, 7.0, 7.0),
-        ({"Retry-After": _DATE}, 30.0, 60.0),
-        ({"X-Ratelimit-Reset": _TIME}, 30.0, 60.0),
+        ({"Retry-After": _DATE}, 30.0, 61.0),
+        ({"X-Ratelimit-Reset": _TIME}, 30.0, 61.0),
         ({"X-Ratelimit-Reset": "12"}, 12.0, 12.0),
         ({"X-Ratelimit-Reset": "1700000000"}, 0.0, 0.0),
         ({"Retry-After": "7", "X-Ratelimit-Reset": _TIME}, 7.0, 7.0),
