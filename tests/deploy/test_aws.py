@@ -105,6 +105,14 @@ def test_trust__is_given_to_one_each() -> None:
     assert lightly["Condition"] == {"StringEquals": {"sts:ExternalId": "${EXTERNAL_ID}"}}
 
 
+def test_policies__leave_open_what_the_guide_explains() -> None:
+    """Whoever fills a policy in finds each of its names in the guide, and no others."""
+    used = set(re.findall(r"\$\{\w+\}", "".join(map(Path.read_text, POLICIES.values()))))
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"`(\$\{\w+\})`", guide)) == used
+
+
 @pytest.mark.parametrize(
     ("name", "resource"),
     [("pipeline", "PipelinePolicy"), ("lightly", "LightlyRole"), ("instance", "InstanceRole")],
