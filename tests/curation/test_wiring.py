@@ -17,6 +17,8 @@ from curation.wiring import Wiring
 def wiring(monkeypatch: pytest.MonkeyPatch) -> Wiring:
     """The wiring of a process that has no Pexels key."""
     monkeypatch.delenv("PEXELS_API_KEY", raising=False)
+    monkeypatch.setenv("S3_INPUT_BUCKET", "s3://input/")
+    monkeypatch.setenv("S3_LIGHTLY_BUCKET", "s3://lightly/")
     return Wiring(Settings(), send_engine_task=lambda _: None)
 
 
