@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import celery
 from celery.signals import after_setup_logger, celeryd_init
 
 from curation.errors import CurationError
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
     from celery.app.utils import Settings as Configuration
 
+_BROKEN_CELERY = "5.7.0"
+
 
 @celeryd_init.connect
 def check_settings(conf: Configuration, **_: object) -> None:
-    """Ends the process with one sentence when a wait comes near the visibility timeout."""
+    """Ends the process with one sentence when it would not go well."""
     try:
         check_waits(Settings.load(), time_limits_s(conf))
     except CurationError as error:
