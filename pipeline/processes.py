@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from celery.schedules import crontab
 from flower.options import default_options
 
-from curation.doctor.check import Answer, Check, Health, NotChecked, Once, ok, warn
+from curation.doctor.check import Answer, Check, Health, NotChecked, Once, fail, ok, warn
 from curation.doctor.settings import wrong_setting
 from curation.errors import OperatorError
 from curation.settings import MAX_SHARE_OF_VISIBILITY, check_waits
@@ -119,12 +119,13 @@ class ProcessChecks:
 
     def _flower(self) -> Answer:
         login = self._wiring.settings.flower.basic_auth
-        user, _, password = login.get_secret_value().partition(":") if login else ("", "", "")
-        if user and password:
-            return ok("Flower asks for a password.")
-        return warn(
-            "Flower does not start without a password.", "Set FLOWER_BASIC_AUTH to user:password."
-        )
+        mend = "Set FLOWER_BASIC_AUTH to user:password."
+        if login is None:
+            return warn("Flower does not start without a password.", mend)
+        user, _, password = login.get_secret_value().partition(":")
+        if not (user and password):
+            return fail("FLOWER_BASIC_AUTH is not user:password.", mend)
+        return ok("Flower asks for a password.")
 
     def _read_limits(self) -> list[float]:
         if _wrong_schedule(self._wiring):

@@ -32,7 +32,10 @@ class Curate(Protocol):
 
 
 def start(
-    *arguments: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Starts `curate` as a process.
 
@@ -40,13 +43,14 @@ def start(
         arguments: Its arguments.
         cwd: Its working directory.
         variables: What its environment has on top of ours.
+        stderr: Where its stderr goes.
     """
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("curate")), *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHON_DOTENV_DISABLED": "1", **(variables or {})},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
