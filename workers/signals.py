@@ -27,6 +27,11 @@ def check_settings(conf: Configuration, **_: object) -> None:
         check_waits(Settings.load(), time_limits_s(conf))
     except CurationError as error:
         sys.exit(f"curation: {error}")
+    if celery.__version__ == _BROKEN_CELERY:
+        sys.exit(
+            f"curation: celery {_BROKEN_CELERY} ends when Redis blinks (docs/adr/0015). Install the "
+            "locked one: pip install --no-deps --require-hashes -r requirements.txt"
+        )
 
 
 def time_limits_s(conf: Configuration) -> list[float]:
