@@ -29,8 +29,8 @@ def check_settings(conf: Configuration, **_: object) -> None:
         sys.exit(f"curation: {error}")
     if celery.__version__ == _BROKEN_CELERY:
         sys.exit(
-            f"curation: celery {_BROKEN_CELERY} ends when Redis blinks (docs/adr/0015). Install the "
-            "locked one: pip install --no-deps --require-hashes -r requirements.txt"
+            f"curation: celery {_BROKEN_CELERY} ends when Redis blinks (docs/adr/0015). Install "
+            "the locked one: pip install --no-deps --require-hashes -r requirements.txt"
         )
 
 
