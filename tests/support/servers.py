@@ -35,10 +35,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def valkey_server() -> Iterator[str]:
-    """Runs a Valkey server without persistence and yields its URL."""
+def valkey_server(*options: str) -> Iterator[str]:
+    """Runs a Valkey server, without persistence unless options say so, and yields its URL."""
     port = free_port()
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command += options
     with _running(command, port=port):
         yield f"redis://127.0.0.1:{port}/0"
 

@@ -9,13 +9,13 @@ from curation.doctor.broker import BrokerChecks
 from curation.doctor.check import Finding, Health
 from curation.settings import Settings
 from tests.support.doctor import found
+from tests.support.servers import valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from redis import Redis
-
-DEFAULTS = {"appendonly": "no", "maxmemory-policy": "noeviction"}
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def redis(valkey: str, redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> 
     """A client of the Redis that the settings name; what a test configures is put back."""
     monkeypatch.setenv("REDIS_URL", valkey)
     yield redis_client
-    for name, value in DEFAULTS.items():
-        redis_client.config_set(name, value)
+    redis_client.config_set("maxmemory-policy", "noeviction")
     redis_client.acl_deluser("guest")
 
 
@@ -33,11 +32,12 @@ def findings() -> dict[str, Finding]:
     return found(BrokerChecks(Settings()).all())
 
 
-def test_broker__nothing_when_all_is_well(redis: Redis) -> None:
+def test_broker__nothing_when_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that keeps what it is given is named with its version."""
-    redis.config_set("appendonly", "yes")
+    with valkey_server("--dir", str(tmp_path), "--appendonly", "yes") as url:
+        monkeypatch.setenv("REDIS_URL", url)
 
-    first, *rest = findings().values()
+        first, *rest = findings().values()
 
     assert first.found.startswith("Valkey ")
     assert "127.0.0.1:" in first.found

@@ -85,7 +85,7 @@ def test_buckets__in_another_region_is_told(
     moto: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bucket's own region is told; to a server that is not AWS it is a mere word."""
-    use_bucket_in_ireland(moto, monkeypatch)
+    name = use_bucket_in_ireland(moto, monkeypatch)
 
     wrong = findings()
     monkeypatch.setenv("S3_REGION", "eu-west-1")
@@ -94,6 +94,7 @@ def test_buckets__in_another_region_is_told(
     assert wrong["s3 input bucket"].state is Health.WARN
     assert wrong["s3 lightly bucket"].mend == "Set S3_REGION=eu-west-1."
     assert {it.state for it in right.values()} == {Health.OK}
+    assert "Uploads" not in moto.list_multipart_uploads(Bucket=name)
 
 
 @mock_aws
@@ -120,12 +121,13 @@ def test_buckets__refused_keys_show_no_secret(monkeypatch: pytest.MonkeyPatch) -
     assert "canary" not in str(found)
 
 
-def use_bucket_in_ireland(s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes a bucket elsewhere than S3_REGION says, and lets both settings name it."""
+def use_bucket_in_ireland(s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes a bucket elsewhere than S3_REGION says, for both settings, and returns its name."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     for variable in ("S3_INPUT_BUCKET", "S3_LIGHTLY_BUCKET"):
         monkeypatch.setenv(variable, f"s3://{name}/videos/")
+    return name
 
 
 def _denying(action: str, resource: str) -> str:
