@@ -7,6 +7,7 @@ from datetime import timedelta
 from celery.schedules import crontab
 from kombu import Queue
 
+from curation.errors import OperatorError
 from curation.settings import Settings
 
 _settings = Settings.load()
@@ -102,7 +103,12 @@ beat_schedule: dict[str, dict[str, object]] = {
     }
 }
 if _settings.run.schedule_cron:
-    beat_schedule["enqueue"] = {
-        "task": "schedule.enqueue_scheduled",
-        "schedule": crontab.from_string(_settings.run.schedule_cron),
-    }
+    try:
+        _slots = crontab.from_string(_settings.run.schedule_cron)
+    except ValueError as error:
+        raise OperatorError(
+            f"SCHEDULE_CRON: {_settings.run.schedule_cron!r} is not usable: {error}. Expected five "
+            "fields in cron syntax, UTC, for example 0 6 * * *",
+            code="config:invalid",
+        ) from error
+    beat_schedule["enqueue"] = {"task": "schedule.enqueue_scheduled", "schedule": _slots}

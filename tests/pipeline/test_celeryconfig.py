@@ -64,9 +64,19 @@ def test_content__is_json_only() -> None:
     assert app.conf.task_serializer == app.conf.result_serializer == "json"
 
 
-def test_worker__refuses_a_countdown_near_the_visibility_timeout(valkey: str) -> None:
-    """A Celery worker does not start with a wait that would multiply deliveries."""
-    environment = {"REDIS_URL": valkey, "POLL_INTERVAL_S": "800", "PATH": "/usr/bin:/bin"}
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("POLL_INTERVAL_S", "800", "POLL_INTERVAL_S is 800 s"),
+        ("POLL_INTERVAL_S", "often", "POLL_INTERVAL_S: 'often' is not usable"),
+        ("SCHEDULE_CRON", "0 6 * *", "SCHEDULE_CRON: '0 6 * *' is not usable"),
+    ],
+)
+def test_worker__refuses_wrong_settings_in_one_sentence(
+    valkey: str, name: str, value: str, said: str
+) -> None:
+    """A Celery worker does not start with a setting that cannot work, and says which it is."""
+    environment = {"REDIS_URL": valkey, name: value, "PATH": "/usr/bin:/bin"}
 
     started = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "pipeline", "worker", "-Q", "reaper"],
@@ -79,6 +89,5 @@ def test_worker__refuses_a_countdown_near_the_visibility_timeout(valkey: str) ->
     )
 
     assert started.returncode != 0
-    assert "POLL_INTERVAL_S is 800 s" in started.stderr
-    assert "VISIBILITY_TIMEOUT_S" in started.stderr
+    assert f"curation: {said}" in started.stderr
     assert "Traceback" not in started.stderr

@@ -66,7 +66,8 @@ class Service:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
-                cwd=ROOT,
+                # Our image works in its copy of the checkout, Redis in the volume with its data.
+                cwd=ROOT if "build" in self.entry else self.folder,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
