@@ -251,14 +251,14 @@ def variables(group: type[BaseSettings]) -> dict[str, str]:
 
 
 def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
-    """Refuses waits that would multiply deliveries, or outlive the lease that they renew.
+    """Refuses waits that come near the visibility timeout, because deliveries would multiply.
 
     Args:
         settings: The settings in force.
         time_limits_s: Hard time limits of the tasks that are acknowledged late, in seconds.
 
     Raises:
-        OperatorError: If a wait is too near the visibility timeout or the life of a lease.
+        OperatorError: If a countdown or a time limit is not well below the visibility timeout.
     """
     limit = settings.broker.visibility_timeout_s * MAX_SHARE_OF_VISIBILITY
     waits = {
@@ -274,13 +274,6 @@ def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
                 f"twice. Keep it at or below {limit:g} s, or raise VISIBILITY_TIMEOUT_S."
             )
             raise OperatorError(message, code="config:visibility-timeout")
-    if settings.run.poll_interval_s > settings.run.lease_ttl_s / 2:
-        raise OperatorError(
-            f"POLL_INTERVAL_S is {settings.run.poll_interval_s:g} s, but each look renews a lease "
-            f"that lives LEASE_TTL_S ({settings.run.lease_ttl_s:g} s): the instance would be "
-            "stopped between two looks. Keep it at or below half of LEASE_TTL_S.",
-            code="config:lease-ttl",
-        )
 
 
 def problems(group: type[BaseSettings]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 import uuid
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOKS_PER_LEASE = 3
 # A wait that ends with the run's time ends a little after it, so that it is over then.
 _DEADLINE_SLACK_S = 0.1
 _MOST_DOUBLINGS = 10
@@ -193,11 +193,14 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
 
     def _longest_wait_s(self, delivery: Delivery) -> float:
         """Returns the seconds after which a step must look, whatever the other side asks for."""
-        visibility_s = delivery.wiring.settings.broker.visibility_timeout_s
-        left_s = math.inf
-        if not delivery.run.outcome:
-            left_s = max(remaining_s(delivery.run, now=delivery.now), 0.0) + _DEADLINE_SLACK_S
-        return min(self.longest_wait_s, MAX_SHARE_OF_VISIBILITY * visibility_s, left_s)
+        settings = delivery.wiring.settings
+        hidden_s = MAX_SHARE_OF_VISIBILITY * settings.broker.visibility_timeout_s
+        longest_s = min(self.longest_wait_s, hidden_s)
+        if delivery.run.outcome:
+            return longest_s
+        left_s = max(remaining_s(delivery.run, now=delivery.now), 0.0) + _DEADLINE_SLACK_S
+        # Looks renew the lease, so a few of them must fit into its life.
+        return min(longest_s, left_s, settings.run.lease_ttl_s / _LOOKS_PER_LEASE)
 
     def _fail(self, delivery: Delivery, error: CurationError) -> NoReturn:
         """Writes the outcome before the task fails: Celery's errback comes late, or never."""

@@ -227,13 +227,3 @@ def test_check_waits__refuses_what_comes_near_the_visibility_timeout(
         settings.check_waits(Settings(), time_limits_s=[1.0, time_limit_s])
 
     assert caught.value.code == "config:visibility-timeout"
-
-
-def test_check_waits__refuses_looks_that_the_lease_does_not_outlive(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Looks renew the lease, so two of them must fit into its life."""
-    monkeypatch.setenv("LEASE_TTL_S", "50")
-
-    with pytest.raises(OperatorError, match=r"^POLL_INTERVAL_S is 30 s.*LEASE_TTL_S \(50 s\)"):
-        settings.check_waits(Settings(), time_limits_s=[])

@@ -12,6 +12,7 @@ from curation.states import StepName, StepState
 from tests.support.requests import new_run
 from workers.base import Delivery
 from workers.compute import start_instance
+from workers.selection import run_selection
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -57,3 +58,11 @@ def test_fail__of_a_delivery_that_was_taken_over_fails_nothing(
     run = here.ledger.runs.get(delivery.run.run_id)
     assert run.outcome is None
     assert run.steps.start_instance.state is StepState.RUNNING
+
+
+def test_longest_wait__lets_a_few_looks_fit_into_a_lease(here: Wiring, redis_client: Redis) -> None:
+    """However rarely looks are wanted, the lease that they renew does not end between two."""
+    assert redis_client
+    delivery = begun(here)
+
+    assert run_selection._longest_wait_s(delivery) <= here.settings.run.lease_ttl_s / 3
