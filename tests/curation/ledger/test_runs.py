@@ -135,6 +135,21 @@ def test_end__closes_open_steps_and_starts_retention(ledger: Ledger, redis_clien
     assert 0 < redis_client.ttl(keys.run_key(run_id)) <= 24 * 3600
 
 
+def test_end__an_end_state_never_changes(ledger: Ledger, clock: Clock) -> None:
+    """Whoever ends a run a second time, with whatever reason, changes nothing."""
+    run_id = new_run(ledger)
+    ledger.runs.decide(run_id, Outcome.COMPLETED)
+    assert ledger.runs.end(ledger.runs.get(run_id), released=StepState.SUCCEEDED)
+    ended = ledger.runs.get(run_id)
+    clock.forward(10)
+
+    assert not ledger.runs.end(
+        ended, released=StepState.FAILED, state=RunState.FAILED, error=FAILURE
+    )
+
+    assert ledger.runs.get(run_id) == ended
+
+
 def test_newest__forgets_runs_whose_retention_is_over(ledger: Ledger, redis_client: Redis) -> None:
     """A run that has expired disappears from the lists."""
     run_id = new_run(ledger)

@@ -12,11 +12,8 @@ import pytest
 from curation.adapters.compute.ec2 import Ec2Instances
 from curation.adapters.compute.ssm import RUN_SHELL_SCRIPT, SsmShell
 from curation.adapters.storage.s3 import S3Storage
-from curation.ledger.ledger import Ledger
-from curation.ledger.store import Store
 from curation.ledger.uploads import UploadLedger
 from curation.steps.instance import Machine
-from tests.support.clock import Clock
 from tests.support.file_server import FileServer, file_server
 from tests.support.ingest_bench import Bench, a_run
 
@@ -24,22 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from redis import Redis
     from types_boto3_s3 import S3Client
 
+    from curation.ledger.ledger import Ledger
     from tests.support.cloud import Cloud
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The ledger's time, as the test says."""
-    return Clock()
-
-
-@pytest.fixture
-def ledger(redis_client: Redis, clock: Clock) -> Ledger:
-    """An empty ledger: leases live 100 s, runs are kept 1 day."""
-    return Ledger.over(Store(redis_client, clock=clock), retention_days=1, lease_ttl_s=100)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The time, as the test says."""
+    """The ledger's time, as the test says."""
     return Clock()
 
 
