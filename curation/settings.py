@@ -3,177 +3,32 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_type_hints
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
 from dotenv import find_dotenv, load_dotenv
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings
 
 from curation.errors import OperatorError
-from curation.models import BucketUri
-from curation.states import Backend
+from curation.setting_groups import (
+    BrokerSettings,
+    Ec2Settings,
+    FlowerSettings,
+    LightlySettings,
+    PexelsSettings,
+    RunSettings,
+    S3Settings,
+    SourceSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 G = TypeVar("G", bound=BaseSettings)
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# One message waits in Redis for at most this long before it is delivered again. No countdown and
-# no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
-DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
 # Code of the error that says which variables cannot be used.
 INVALID = "config:invalid"
 # A wait or a time limit may be at most this share of the visibility timeout.
 MAX_SHARE_OF_VISIBILITY = 0.7
-
-
-def _config(prefix: str = "") -> SettingsConfigDict:
-    # Without hide_input_in_errors a missing field prints the values of the others, secrets too.
-    return SettingsConfigDict(
-        env_prefix=prefix,
-        frozen=True,
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
-
-
-class BrokerSettings(BaseSettings):
-    """The Redis that is broker, result backend and home of the ledger."""
-
-    model_config = _config()
-
-    redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Broker and ledger"
-    )
-    visibility_timeout_s: Seconds = Field(
-        DEFAULT_VISIBILITY_TIMEOUT_S,
-        description="Seconds after which the message of a dead Celery worker is delivered again",
-    )
-
-    @field_validator("redis_url")
-    @classmethod
-    def _scheme(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected redis://, rediss:// or unix://")
-        try:
-            _ = urlsplit(value.get_secret_value()).port
-        except ValueError:
-            # Whoever parses it later would print a password with a slash in it as the port.
-            raise ValueError("no port after the host; is the password percent-encoded?") from None
-        return value
-
-
-class PexelsSettings(BaseSettings):
-    """The Pexels API, for `pexels:` video sources."""
-
-    model_config = _config("PEXELS_")
-
-    api_key: SecretStr | None = Field(None, description="Key of the Pexels API")
-    api_url: str = Field("https://api.pexels.com", description="Root of the Pexels API")
-
-
-class LightlySettings(BaseSettings):
-    """The hosted Lightly API. `LIGHTLY_SERVER_LOCATION` is read by its client itself."""
-
-    model_config = _config("LIGHTLY_")
-
-    token: SecretStr | None = Field(None, description="Token of the Lightly platform")
-    server_location: str = Field("https://api.lightly.ai", description="Root of the Lightly API")
-    dataset_name: str | None = Field(
-        None, description="Dataset, created or reused; {run_id} in it gives each run its own"
-    )
-    runs_on: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Labels a Lightly Worker must have, comma-separated"
-    )
-
-    @field_validator("runs_on", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return _split_commas(value)
-
-
-class S3Settings(BaseSettings):
-    """The two buckets, and the role by which Lightly reads them."""
-
-    model_config = _config("S3_")
-
-    region: str | None = Field(None, description="Region of both buckets")
-    role_arn: str | None = Field(None, description="Role that Lightly assumes")
-    external_id: SecretStr | None = Field(None, description="External id of that role")
-    input_bucket: BucketUri = Field(description="Where videos go, s3://bucket/prefix/")
-    lightly_bucket: BucketUri = Field(description="Where results go, s3://bucket/prefix/")
-
-
-class Ec2Settings(BaseSettings):
-    """The instance that a run starts, leases and gives back."""
-
-    model_config = _config()
-
-    ec2_region: str | None = Field(None, description="Region of the instance")
-    ec2_instance_id: Annotated[str, StringConstraints(pattern=r"^i-[0-9a-f]{8,17}$")] | None = (
-        Field(None, description="The instance; empty: this machine does the work")
-    )
-    script_path: str = Field(
-        "/home/ubuntu/run.sh", description="Script on the instance that starts its worker"
-    )
-    ssm_document: str = Field(
-        "AWS-RunShellScript", description="SSM document by which the script is started"
-    )
-    max_uptime_s: Seconds = Field(
-        43_200.0, description="Seconds after boot when the watchdog powers the instance off"
-    )
-
-
-class SourceSettings(BaseSettings):
-    """Limits on what is accepted as a video."""
-
-    model_config = _config()
-
-    video_source: str = Field("pexels:popular", description="Source of a run that names none")
-    max_video_bytes: int = Field(8 * 1024**3, gt=0, description="Largest video taken, in bytes")
-    max_video_height: int = Field(1080, gt=0, description="Pexels: largest shorter side, in pixels")
-    allowed_video_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host[:port], comma-separated: may be http, may be private"
-    )
-
-    @field_validator("allowed_video_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return _split_commas(value)
-
-
-class RunSettings(BaseSettings):
-    """How a run goes: what it selects, how often it looks, how long it may take."""
-
-    model_config = _config()
-
-    selection_backend: Backend = Field(Backend.LIGHTLY, description="lightly or engine")
-    proportion_samples: float = Field(0.1, gt=0, le=1, description="Share of frames to keep")
-    poll_interval_s: Seconds = Field(30.0, description="Seconds between looks at a selection run")
-    instance_poll_interval_s: Seconds = Field(
-        5.0, description="Seconds between looks at the instance and its SSM agent"
-    )
-    lease_ttl_s: Seconds = Field(900.0, description="Seconds a lease lives without renewal")
-    run_deadline_s: Seconds = Field(21_600.0, description="Seconds a run may take in all")
-    reap_interval_s: Seconds = Field(60.0, description="Seconds between two reaper rounds")
-    boot_grace_s: Seconds = Field(
-        1_800.0, description="Seconds that an instance started by hand is left alone"
-    )
-    run_retention_days: Seconds = Field(90.0, description="Days the ledger keeps an ended run")
-    schedule_cron: str | None = Field(None, description="When beat enqueues a run, cron syntax")
-    engine_cache_dir: str | None = Field(
-        None, description="Where the converted network is kept; empty: the user's cache folder"
-    )
-    liveness_file: str | None = Field(None, description="File that a working Celery process renews")
-
-
-class FlowerSettings(BaseSettings):
-    """The Flower dashboard."""
-
-    model_config = _config("FLOWER_")
-
-    basic_auth: SecretStr | None = Field(None, description="user:password, needed to start it")
 
 
 class Settings:
@@ -306,9 +161,3 @@ def _explain(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
     found = "its value" if secret else repr(details.get("input"))
     fault = str(details["msg"]).removeprefix("Value error, ")
     return f"{name}: {found} is not usable: {fault} ({meaning})."
-
-
-def _split_commas(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value

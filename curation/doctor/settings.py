@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from curation.doctor.check import Finding, Health
 from curation.doctor.examine import sentences
 from curation.errors import OperatorError, RequestError
-from curation.settings import GROUPS, LightlySettings, problems, variables
+from curation.setting_groups import LightlySettings
+from curation.settings import GROUPS, problems, variables
 from curation.source_uri import kind_of
 from curation.states import Backend
 

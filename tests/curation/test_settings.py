@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from curation import settings
+from curation import setting_groups, settings
 from curation.errors import OperatorError
 from curation.settings import Settings
 from curation.states import Backend
@@ -35,7 +35,7 @@ def test_settings__need_nothing_but_the_buckets() -> None:
         except ValueError:
             incomplete.append(group)
 
-    assert incomplete == [settings.S3Settings]
+    assert incomplete == [setting_groups.S3Settings]
 
 
 def test_settings__missing() -> None:
@@ -114,7 +114,7 @@ def test_settings__missing_beside_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(OperatorError) as caught:
         _ = Settings().s3
     with pytest.raises(ValueError, match="S3Settings") as raw:
-        settings.S3Settings()
+        setting_groups.S3Settings()
 
     assert CANARY not in repr(caught.value)
     assert CANARY not in str(raw.value)

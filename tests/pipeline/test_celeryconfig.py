@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.settings import DEFAULT_VISIBILITY_TIMEOUT_S
+from curation.setting_groups import DEFAULT_VISIBILITY_TIMEOUT_S
 from pipeline.celery import app
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from curation.adapters.selection.lightly import LightlyBackend
 from curation.adapters.storage.s3 import S3Storage
 from curation.ledger.hosted import HostedLedger, HostedRun
 from curation.models import Request, Run, Video
-from curation.settings import LightlySettings, S3Settings
+from curation.setting_groups import LightlySettings, S3Settings
 from curation.states import Backend
 from tests.support.lightly import TOKEN
 

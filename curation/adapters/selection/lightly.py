@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from curation.ledger.hosted import HostedLedger, HostedRun
     from curation.models import Run
     from curation.ports import Objects
-    from curation.settings import LightlySettings, S3Settings
+    from curation.setting_groups import LightlySettings, S3Settings
 
 log = logging.getLogger(__name__)
 

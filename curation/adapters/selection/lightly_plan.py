@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from curation.models import Run
-    from curation.settings import LightlySettings, S3Settings
+    from curation.setting_groups import LightlySettings, S3Settings
 
 CONFIG = "config:lightly"
 _RUN_ID_FIELD = "{run_id}"

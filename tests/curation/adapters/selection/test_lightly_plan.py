@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from curation.adapters.selection.lightly_plan import Plan
 from curation.errors import OperatorError
 from curation.models import Request, Run, Selection, Video
-from curation.settings import LightlySettings, S3Settings
+from curation.setting_groups import LightlySettings, S3Settings
 from curation.states import Backend, RunState
 
 RUN_ID = "20270115-080000-0123456789"
