@@ -10,6 +10,7 @@ from celery import Task, shared_task
 from curation.errors import CurationError
 from curation.ledger.steps import HOLD_S
 from curation.steps import reap as reaping
+from curation.steps import reap_instance as reaping_instance
 from workers.base import wiring
 from workers.messages import send_step
 
@@ -85,7 +86,7 @@ def reap_instance() -> str:
     here, settings = wiring(), wiring().settings.run
     if here.machine is None:
         return "none"
-    return reaping.reap_instance(
+    return reaping_instance.reap_instance(
         here.machine,
         now=here.ledger.store.now(),
         mark_s=_MARK_SHARE * settings.reap_interval_s,

@@ -9,7 +9,7 @@ from curation.doctor.check import Answer, Check, NotChecked, Once, fail, ok, war
 from curation.errors import CurationError
 from curation.states import InstanceState
 from curation.steps.instance import AGENT_TIMEOUT_S, OFFLINE_ADVICE
-from curation.steps.reap import hold_on
+from curation.steps.reap_instance import hold_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
