@@ -33,6 +33,12 @@ class RequestError(CurationError):
     code = "request"
 
 
+class RunUnknown(RequestError):  # noqa: N818  # what is the case: there is no such run
+    """The ledger does not know the run: it never did, was wiped, or its retention is over."""
+
+    code = "run:unknown"
+
+
 class TransientError(CurationError):
     """The same call may succeed later. Retried until the run's deadline.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from celery import Task, current_app
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
-from curation.errors import CurationError, OperatorError, RunEnded, TransientError
+from curation.errors import CurationError, OperatorError, RunEnded, RunUnknown, TransientError
 from curation.ledger.steps import Admission, Turn
 from curation.ledger.store import LedgerUnavailable
 from curation.models import RunError
@@ -22,7 +23,7 @@ from curation.steps.deadline import deadline_error, is_over, remaining_s
 from curation.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from curation.models import Run
     from curation.steps.verdict import Verdict
@@ -71,6 +72,26 @@ class Delivery:
         return True
 
 
+@contextmanager
+def bearing_the_ledger(task: Task, run_id: str) -> Iterator[None]:  # type: ignore[type-arg]  # as below
+    """Lets a task bear a ledger that is away, which is asked again, or one that was wiped.
+
+    Raises:
+        Retry: If the ledger does not answer.
+        Ignore: If it does not know the run: one line in the log, and no more. As a result or an
+            error the task's end would count for a chord or call an errback.
+    """
+    try:
+        yield
+    except LedgerUnavailable:
+        raise task.retry(countdown=_LEDGER_PAUSE_S, max_retries=None) from None
+    except RunUnknown:
+        log.warning(
+            "Message dropped: run %s is not known any more", run_id, extra={"run_id": run_id}
+        )
+        raise Ignore from None
+
+
 class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type arguments only in stubs
     """Base of the four step tasks. Nothing about a run is kept on `self`: instances are shared.
 
@@ -101,12 +122,10 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
             work: The step; it answers with a verdict or raises.
         """
         turn = Turn(run_id, self.step, owner=uuid.uuid4().hex, number=self.request.retries)
-        try:
+        with bearing_the_ledger(self, run_id):
             delivery = self._admit(turn)
             if delivery:
                 self._work(delivery, work)
-        except LedgerUnavailable:
-            raise self.retry(countdown=_LEDGER_PAUSE_S) from None
 
     def give_up(self, run_id: str) -> None:
         """Removes what the step has half done, because no delivery will go on with it."""
@@ -118,6 +137,8 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         )
         if admission is Admission.BUSY:
             raise self.retry(countdown=number + random.random())  # noqa: S311  # spreads copies
+        if admission is Admission.GONE:
+            raise RunUnknown(f"There is no run {turn.run_id}.")
         if admission is Admission.STALE:
             # Not a return: as a header task's result it would count for the chord.
             raise Ignore
@@ -145,6 +166,8 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
     def _work(self, delivery: Delivery, work: Callable[[Delivery], Verdict]) -> None:
         try:
             verdict = work(delivery)
+        except RunUnknown:
+            raise  # the ledger was wiped meanwhile
         except RunEnded as error:
             log.info("Step given up: %s", error, extra=delivery.run.log_context())
             self._leave(delivery, StepState.CANCELED)

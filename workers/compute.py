@@ -10,7 +10,7 @@ from curation.errors import CurationError, TransientError
 from curation.states import RunState, StepName, StepState
 from curation.steps import finish, instance
 from curation.steps.verdict import SKIPPED, SUCCEEDED
-from workers.base import StepTask, wiring
+from workers.base import StepTask, bearing_the_ledger, wiring
 
 if TYPE_CHECKING:
     from curation.steps.verdict import Verdict
@@ -46,8 +46,9 @@ def release_instance(self: StepTask, run_id: str) -> None:
 
     Twice is safe: the ledger gives the stop to one holder, and an ended run is left alone.
     """
-    if wiring().ledger.runs.has_outcome(run_id):
-        self.perform(run_id, _release)
+    with bearing_the_ledger(self, run_id):
+        if wiring().ledger.runs.has_outcome(run_id):
+            self.perform(run_id, _release)
 
 
 def _start(delivery: Delivery) -> Verdict:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from celery import Task, shared_task
 
 from curation.steps import engine
 from curation.wiring import ENGINE_SILENT_S
-from workers.base import wiring
+from workers.base import bearing_the_ledger, wiring
 
 
-@shared_task(name="engine.select_frames", acks_late=False, ignore_result=True)
-def select_frames(run_id: str) -> None:
+@shared_task(bind=True, name="engine.select_frames", acks_late=False, ignore_result=True)
+def select_frames(self: Task, run_id: str) -> None:  # type: ignore[type-arg]  # as in workers/base.py
     """Selects the frames of the run's video.
 
     Acknowledged on receipt, because it may last longer than the visibility timeout, and no such
@@ -18,11 +18,12 @@ def select_frames(run_id: str) -> None:
     `run_selection` sends it again. Twice is safe: one generation works at a time.
     """
     here = wiring()
-    engine.select_frames(
-        here.ledger.runs.get(run_id),
-        selector=here.selector,
-        objects=here.storage,
-        tasks=here.ledger.engine,
-        results_uri=here.settings.s3.lightly_bucket,
-        silent_s=ENGINE_SILENT_S,
-    )
+    with bearing_the_ledger(self, run_id):
+        engine.select_frames(
+            here.ledger.runs.get(run_id),
+            selector=here.selector,
+            objects=here.storage,
+            tasks=here.ledger.engine,
+            results_uri=here.settings.s3.lightly_bucket,
+            silent_s=ENGINE_SILENT_S,
+        )

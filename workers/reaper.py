@@ -11,7 +11,7 @@ from curation.errors import CurationError
 from curation.ledger.steps import HOLD_S
 from curation.steps import reap as reaping
 from curation.steps import reap_instance as reaping_instance
-from workers.base import wiring
+from workers.base import bearing_the_ledger, wiring
 from workers.messages import send_step
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def fail_run(self: Task, run_id: str) -> None:  # type: ignore[type-arg]  # as i
     Twice is safe: a revival is claimed in the ledger.
     """
     here = wiring()
-    if here.ledger.runs.has_outcome(run_id):
-        return
-    revived = reaping.revive(run_id, here.ledger.runs, silent_s=_silent_s(here), send=send_step)
+    with bearing_the_ledger(self, run_id):
+        if here.ledger.runs.has_outcome(run_id):
+            return
+        revived = reaping.revive(run_id, here.ledger.runs, silent_s=_silent_s(here), send=send_step)
     if not revived and self.request.retries < _MOST_WAITS:
         raise self.retry(countdown=_silent_s(here), max_retries=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation.errors import RequestError
+from curation.errors import RequestError, RunUnknown
 from curation.ledger import keys
 from curation.ledger.records import selection_fields, to_run
 from curation.models import new_run_id
@@ -78,19 +78,22 @@ class RunLedger:
         """Returns the run's status object.
 
         Raises:
-            RequestError: If there is no such run.
+            RunUnknown: If there is no such run.
         """
         fields = self._store.hash_of(keys.run_key(run_id))
         if not fields:
-            raise RequestError(
-                f"There is no run {run_id!r}. `curate list` shows the runs that are known.",
-                code="run:unknown",
+            raise RunUnknown(
+                f"There is no run {run_id!r}. `curate list` shows the runs that are known."
             )
         return self._to_run(fields)
 
     def has_outcome(self, run_id: str) -> bool:
-        """Whether it is known what the run will end as; False for an unknown run."""
-        return self._store.has_field(keys.run_key(run_id), "outcome")
+        """Whether it is known what the run will end as.
+
+        Raises:
+            RunUnknown: If there is no such run.
+        """
+        return self.get(run_id).outcome is not None
 
     def is_over(self, run_id: str) -> bool:
         """Whether the run has ended, or the ledger does not know it any more."""
@@ -106,7 +109,10 @@ class RunLedger:
         return self._existing(list(self._store.scores_of(keys.ACTIVE)))
 
     def update(self, run_id: str, **fields: str | float | None) -> None:
-        """Writes facts that a step has found out; None values are left out."""
+        """Writes facts that a step has found out; None values are left out.
+
+        Like all facts, they are written only while the run is known and has not ended.
+        """
         known = {name: value for name, value in fields.items() if value is not None}
         self._write(run_id, known)
 
@@ -120,7 +126,8 @@ class RunLedger:
 
     def count_missed_look(self, run_id: str) -> int:
         """Counts a look that found the run's instance not running; returns how many in a row."""
-        return self._store.count_up(keys.run_key(run_id), "missed_looks")
+        counted: int = self._store.script("count_up", [keys.run_key(run_id)], ["missed_looks"])
+        return counted
 
     def decide(self, run_id: str, outcome: Outcome, error: RunError | None = None) -> bool:
         """Writes what the run will end as; False if it already had an outcome, which stands."""
@@ -174,7 +181,7 @@ class RunLedger:
         return bool(moved)
 
     def _write(self, run_id: str, fields: Mapping[str, str | float | int]) -> None:
-        self._store.set_fields(
+        self._store.update_fields(
             keys.run_key(run_id), {**fields, "updated_at": repr(self._store.now())}
         )
 

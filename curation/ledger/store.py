@@ -100,10 +100,6 @@ class Store:
         """Returns all fields of a hash; empty if there is none."""
         return cast("dict[str, str]", self._call(lambda: self._redis.hgetall(key)))
 
-    def has_field(self, key: str, field: str) -> bool:
-        """Whether a hash has the field."""
-        return bool(self._call(lambda: self._redis.hexists(key, field)))
-
     def hashes_of(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """Returns several hashes in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
@@ -115,6 +111,11 @@ class Store:
         """Writes fields of a hash."""
         sent = {name: str(value) for name, value in fields.items()}
         self._call(lambda: self._redis.hset(key, mapping=cast("dict[Any, Any]", sent)))
+
+    def update_fields(self, key: str, fields: Mapping[str, str | float | int]) -> bool:
+        """Writes fields of a record; False if there is none, or it has ended."""
+        parts = [part for field in fields.items() for part in field]
+        return bool(self.script("update_hash", [key], parts))
 
     def count_up(self, key: str, field: str) -> int:
         """Adds 1 to a field of a hash and returns it."""

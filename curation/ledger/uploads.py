@@ -78,10 +78,13 @@ class UploadLedger:
 
     def place(self, run_id: str, uri: str) -> None:
         """Writes where the object will lie, before anything is there that could be left over."""
-        self._store.set_fields(keys.upload_key(run_id), {"uri": uri})
+        self._store.update_fields(keys.upload_key(run_id), {"uri": uri})
 
     def begin(self, run_id: str, upload_id: str) -> str:
-        """Writes the multipart upload's id, and returns the one that was written first."""
+        """Writes the multipart upload's id, and returns the one that was written first.
+
+        An empty string says that the ledger does not know the upload any more.
+        """
         held: str = self._store.script("begin_upload", [keys.upload_key(run_id)], [upload_id])
         return held
 

@@ -177,6 +177,8 @@ def _begin(delivery: _Delivery, upload: Upload, data: bytes) -> Upload:
     upload_id = delivery.ledger.begin(delivery.run_id, begun)
     if upload_id != begun:  # another delivery was faster
         delivery.uploads.abort(uri, begun)
+    if not upload_id:
+        raise RunEnded(f"Run {delivery.run_id} is not known any more.", TAKEN_OVER)
     return replace(upload, uri=uri, upload_id=upload_id)
 
 
