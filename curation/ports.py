@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -200,6 +200,14 @@ class Instances(Protocol):
         """Stops it and returns the state EC2 answers. Harmless when it is stopped."""
         ...
 
+    def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
+        """Sets tags, and leaves the others as they are. Holds nobody up."""
+        ...
+
+    def billed(self, tag: str) -> list[InstanceView]:
+        """Returns all instances of the region that bear the tag `true` and cost money now."""
+        ...
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -239,6 +247,10 @@ class Shell(Protocol):
 
     def cancel(self, instance_id: str, command_id: str) -> None:
         """Cancels the command if it is still going."""
+        ...
+
+    def renew_lease(self, instance_id: str, *, until: int) -> None:
+        """Sends the instance's watchdog the time when its lease is over. Holds nobody up."""
         ...
 
 

@@ -109,6 +109,9 @@ class Ec2Settings(BaseSettings):
     ssm_document: str = Field(
         "AWS-RunShellScript", description="SSM document by which the script is started"
     )
+    ssm_lease_document: str = Field(
+        "AWS-RunShellScript", description="SSM document by which the watchdog's lease is renewed"
+    )
     max_uptime_s: Seconds = Field(
         43_200.0, description="Seconds after boot when the watchdog powers the instance off"
     )

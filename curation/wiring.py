@@ -102,7 +102,10 @@ class Wiring:
 
         ec2 = self.settings.ec2
         return SsmShell(
-            region=ec2.ec2_region, document=ec2.ssm_document, script_path=ec2.script_path
+            region=ec2.ec2_region,
+            document=ec2.ssm_document,
+            script_path=ec2.script_path,
+            lease_document=ec2.ssm_lease_document,
         )
 
     @cached_property

@@ -42,21 +42,23 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--data", type=Path, required=True, help="folder for state and call log")
     parser.add_argument("--instance-id", type=_instance_id, action="append", required=True)
+    parser.add_argument("--boot-script", type=Path, help="what an instance runs when it boots")
     for delay in fields(Delays):
         option = f"--{delay.name.replace('_', '-')}"
         parser.add_argument(option, type=float, default=delay.default)
     options = parser.parse_args()
     delays = Delays(**{delay.name: getattr(options, delay.name) for delay in fields(Delays)})
-    asyncio.run(_serve(options.port, options.data.resolve(), options.instance_id, delays))
+    asyncio.run(_serve(options, delays))
 
 
-async def _serve(port: int, data: Path, instance_ids: list[str], delays: Delays) -> None:
+async def _serve(options: argparse.Namespace, delays: Delays) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    sockets = bind_sockets(port, _HOST)
+    sockets = bind_sockets(options.port, _HOST)
     address = f"{_HOST}:{sockets[0].getsockname()[1]}"
-    account = Account(data, instance_ids, delays, address)
+    data = options.data.resolve()
+    account = Account(data, options.instance_id, delays, address, options.boot_script)
     await account.open()
     server = HTTPServer(application(account))
     server.add_sockets(sockets)

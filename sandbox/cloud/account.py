@@ -11,6 +11,7 @@ from sandbox.cloud import power_off, processes
 from sandbox.cloud.ec2 import Ec2
 from sandbox.cloud.faults import Faults
 from sandbox.cloud.instance import Instance
+from sandbox.cloud.services import Services
 from sandbox.cloud.ssm import Ssm
 from sandbox.cloud.store import Call, Store
 
@@ -34,16 +35,21 @@ class Account:
     """Everything that the stand-in models, without the wire."""
 
     def __init__(
-        self, data: Path, instance_ids: Sequence[str], delays: Delays, address: str
+        self,
+        data: Path,
+        instance_ids: Sequence[str],
+        delays: Delays,
+        address: str,
+        boot_script: Path | None = None,
     ) -> None:
         self._store = Store(data)
         self._markers = {"SANDBOX_CLOUD": str(data)}
         self._delays = delays
-        self._instances = self._load(instance_ids)
+        environment = _environment(data, address)
+        services = Services(boot_script, environment, run=data / "run", log=data / "boot.log")
+        self._instances = self._load(instance_ids, services)
         self.ec2 = Ec2(self._instances)
-        self.ssm = Ssm(
-            self._instances, delays=delays, folder=data, environment=_environment(data, address)
-        )
+        self.ssm = Ssm(self._instances, delays=delays, folder=data, environment=environment)
         self.faults = Faults([*self.ec2.operations, *self.ssm.operations])
 
     @property
@@ -96,6 +102,7 @@ class Account:
                 "launched_at": instance.now.launched_at,
                 "agent_is_up": instance.agent.is_up,
                 "tags": instance.tags,
+                "run_folder": str(instance.run_folder),
             }
             for instance in self._instances.values()
         }
@@ -112,7 +119,7 @@ class Account:
             for instance in self._instances.values()
         }
 
-    def _load(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
+    def _load(self, instance_ids: Sequence[str], services: Services) -> dict[str, Instance]:
         saved, alive_at = self._store.load()
         instances = {}
         for instance_id in instance_ids:
@@ -122,6 +129,7 @@ class Account:
                 markers=self._markers,
                 saved=saved.get(instance_id),
                 changed=self._save,
+                services=services,
             )
             instance.close(alive_at)
         return instances

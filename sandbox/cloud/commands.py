@@ -67,7 +67,7 @@ class Command:
             self.status = self.details = "Delayed"
             await asyncio.sleep(_LOOK_INTERVAL_S)
         if not self.ended_at:
-            await self._run({**environment, **self.instance.markers})
+            await self._run({**environment, **self.instance.environment})
 
     def cancel(self) -> None:
         """Ends the script's own processes; what detached itself lives on, as on AWS."""

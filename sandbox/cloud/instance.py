@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -14,6 +15,8 @@ from sandbox.cloud.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+
+    from sandbox.cloud.services import Services
 
 # AWS bills at least one minute for each start (StopInstances documentation).
 _MINIMUM_BILLED_S = 60.0
@@ -92,7 +95,18 @@ class Instance:
         markers: Mapping[str, str],
         saved: SavedInstance | None,
         changed: Callable[[], None],
+        services: Services,
     ) -> None:
+        """Makes an instance that is stopped.
+
+        Args:
+            instance_id: Its id.
+            delays: How slow it is.
+            markers: Environment by which everything that runs on the stand-in's instances is known.
+            saved: What an earlier stand-in has left of it.
+            changed: Called after each change.
+            services: What it starts by itself at each boot.
+        """
         self.instance_id = instance_id
         self.tags: dict[str, str] = dict(saved["tags"]) if saved else {}
         self.boots = [Boot(**boot) for boot in saved["boots"]] if saved else []
@@ -100,6 +114,8 @@ class Instance:
         self._delays = delays
         self._markers = markers
         self._changed = changed
+        self.run_folder = services.run / instance_id
+        self._services = services
         launched_at = saved["launched_at"] if saved else time.time()
         self._history = [Snapshot(0.0, State.STOPPED, launched_at)]
         self._transition: asyncio.Task[None] | None = None
@@ -117,9 +133,14 @@ class Instance:
 
     @property
     def markers(self) -> dict[str, str]:
-        """Environment of everything that runs in this boot."""
+        """Environment by which everything that runs in this boot is known."""
         boot = f"{self.instance_id}/{len(self.boots)}"
         return {**self._markers, "SANDBOX_INSTANCE_ID": self.instance_id, "SANDBOX_BOOT": boot}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What everything that runs in this boot finds: the markers, and where /run is."""
+        return {**self.markers, "CURATION_RUN": str(self.run_folder)}
 
     def tag(self, key: str, value: str | None) -> None:
         """Sets a tag; None removes it."""
@@ -170,7 +191,10 @@ class Instance:
         )
 
     async def _boot(self) -> None:
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+        self.run_folder.mkdir(parents=True)
         await asyncio.sleep(self._delays.boot_s)
+        await self._services.start(self.environment)
         self.agent.boot()
         self._enter(State.RUNNING)
 

@@ -10,7 +10,7 @@ import pytest
 from curation.adapters.compute.ec2 import Ec2Instances
 from curation.errors import OperatorError, TransientError
 from curation.states import InstanceState
-from tests.support.cloud import INSTANCE_ID, REGION, slow
+from tests.support.cloud import INSTANCE_ID, OTHER_INSTANCE_ID, REGION, slow
 
 if TYPE_CHECKING:
     from curation.ports import Instances
@@ -87,6 +87,38 @@ def test_stop__while_pending_is_transient(instances: Instances) -> None:
         instances.stop(INSTANCE_ID)
 
     assert refused.value.code == "ec2:state"
+
+
+def test_tag__leaves_other_tags(instances: Instances, cloud: Cloud) -> None:
+    """Tags are set, changed ones too; those of others stay."""
+    instances.tag(INSTANCE_ID, {"mine": "1", "other": "2"})
+    instances.tag(INSTANCE_ID, {"mine": "3"})
+
+    assert cloud.instances()[INSTANCE_ID]["tags"] == {"mine": "3", "other": "2"}
+
+
+def test_tag__denied_names_the_permission(instances: Instances, cloud: Cloud) -> None:
+    """A missing right is for a person to grant."""
+    cloud.add_faults({"operation": "CreateTags", "code": "UnauthorizedOperation"})
+
+    with pytest.raises(OperatorError, match=r"Grant ec2:CreateTags for this instance"):
+        instances.tag(INSTANCE_ID, {"mine": "1"})
+
+
+def test_billed__finds_what_bears_the_tag_and_costs_money(
+    instances: Instances, cloud: Cloud
+) -> None:
+    """An instance counts when it runs and bears the tag with the value `true`, and only then."""
+    off = instances.billed("managed")
+    cloud.boot()
+    untagged = instances.billed("managed")
+    instances.tag(INSTANCE_ID, {"managed": "false"})
+    refused = instances.billed("managed")
+    instances.tag(INSTANCE_ID, {"managed": "true"})
+    instances.tag(OTHER_INSTANCE_ID, {"managed": "true"})  # which is stopped
+
+    assert (off, untagged, refused) == ([], [], [])
+    assert instances.billed("managed") == [instances.describe(INSTANCE_ID)]
 
 
 def test_describe__of_no_instance(instances: Instances) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,8 +18,6 @@ from tests.support.cloud import INSTANCE_ID, REGION, is_alive
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from curation.ports import Invocation, Shell
     from tests.support.cloud import Cloud
 
@@ -46,6 +46,11 @@ def end_of(shell: Shell, command_id: str) -> Invocation:
         return invocation if invocation and invocation.is_end else None
 
     return wait_until(ask)
+
+
+def has_text(path: Path, text: str) -> bool:
+    """Whether a file is there and has this text."""
+    return path.exists() and path.read_text() == text
 
 
 @pytest.mark.parametrize("cloud", [{"agent_s": 1.0}], indirect=True)
@@ -135,3 +140,32 @@ def test_cancel__ends_what_runs(shell: Shell, cloud: Cloud) -> None:
     assert (invocation.status, invocation.succeeded) == ("Cancelled", False)
     shell.cancel(INSTANCE_ID, command_id)
     shell.cancel(INSTANCE_ID, str(uuid.uuid4()))
+
+
+def test_renew_lease__writes_the_time(shell: Shell, cloud: Cloud) -> None:
+    """The lease is on the instance a moment later, whole, and a later one takes its place."""
+    cloud.boot()
+    lease = Path(cloud.instances()[INSTANCE_ID]["run_folder"]) / "lease"
+
+    for until in (1_795_340_211, 1_795_340_511):
+        shell.renew_lease(INSTANCE_ID, until=until)
+        wait_until(functools.partial(has_text, lease, f"{until}\n"))
+
+    assert [path.name for path in lease.parent.iterdir()] == ["lease"]
+
+
+def test_renew_lease__before_the_agent_is_transient(shell: Shell) -> None:
+    """A lease for an instance that SSM cannot reach can be sent later."""
+    with pytest.raises(TransientError) as refused:
+        shell.renew_lease(INSTANCE_ID, until=1_795_340_211)
+
+    assert refused.value.code == "ssm:offline"
+
+
+def test_renew_lease__is_no_launch(shell: Shell, cloud: Cloud) -> None:
+    """Whoever looks for a lost launch does not find a lease."""
+    cloud.boot()
+    shell.renew_lease(INSTANCE_ID, until=1_795_340_211)
+    wait_until(lambda: cloud.calls("SendCommand"))
+
+    assert shell.find_launch(INSTANCE_ID, boot=BOOT) is None

@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
+# For calls that nobody should wait for: what they are about goes on without them.
+_BRIEF_TIMEOUT_S = 4
 _SERVER_ERROR = 500
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
@@ -103,6 +105,15 @@ def client_config(*, attempts: int) -> Config:
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+
+
+def brief_config() -> Config:
+    """Returns the configuration of a client for calls that must hold nobody up."""
+    return Config(
+        connect_timeout=_BRIEF_TIMEOUT_S,
+        read_timeout=_BRIEF_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": 1},
     )
 
 

@@ -1,4 +1,4 @@
-"""The shell on the instance by SSM: is its agent online, launch the worker, look at the launch."""
+"""The shell on the instance by SSM: is its agent online, launch the worker, renew the lease."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from curation.adapters.compute.aws import Meaning, Service, client_config
+from curation.adapters.compute.aws import Meaning, Service, brief_config, client_config
 from curation.errors import OperatorError, TransientError
 from curation.ports import Invocation
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from types_boto3_ssm import SSMClient
     from types_boto3_ssm.type_defs import GetCommandInvocationResultTypeDef
 
 RUN_SHELL_SCRIPT = "AWS-RunShellScript"
+# How a renewal of the lease can be told from a launch, in SSM's lists and in logs of its calls.
+LEASE_COMMENT = "Lease for the watchdog"
 
 _LOOK_ATTEMPTS = 3
 # SendCommand knows no client token: what botocore repeats after a lost answer runs twice. The
@@ -41,7 +44,8 @@ _OFFLINE = Meaning(
 _DOCUMENT = Meaning(
     OperatorError,
     "document",
-    "Check that SSM_DOCUMENT exists in this region and needs no parameter.",
+    "Check that SSM_DOCUMENT exists in this region and needs no parameter, and that "
+    "SSM_LEASE_DOCUMENT exists and takes the one parameter LeaseUntil.",
 )
 _UNKNOWN_COMMAND = Meaning(OperatorError, "not-found", "SSM does not know this command.")
 _MEANINGS = {
@@ -56,14 +60,22 @@ _MEANINGS = {
 class SsmShell:
     """SSM in one region. Endpoint and credentials come from boto3's own variables."""
 
-    def __init__(self, *, region: str | None, document: str, script_path: str) -> None:
-        """Describes what `launch` sends.
+    def __init__(
+        self,
+        *,
+        region: str | None,
+        document: str,
+        script_path: str,
+        lease_document: str = RUN_SHELL_SCRIPT,
+    ) -> None:
+        """Describes what is sent.
 
         Args:
             region: Region of the instance; None: boto3's default.
             document: SSM command document. AWS-RunShellScript gets the command as parameters;
                 any other has its command inside and gets none.
             script_path: Absolute path on the instance of the script that is the worker.
+            lease_document: The same for `renew_lease`; any other gets the parameter LeaseUntil.
 
         Raises:
             OperatorError: If `script_path` cannot be put into a command.
@@ -75,18 +87,20 @@ class SsmShell:
             )
             raise OperatorError(message, code="config:script-path")
 
-        def connect(attempts: int) -> SSMClient:
-            config = client_config(attempts=attempts)
+        def connect(config: Config) -> SSMClient:
             return boto3.Session().client("ssm", region_name=region, config=config)
 
+        def service(config: Config) -> Service[SSMClient]:
+            return Service(
+                "ssm", region=region, meanings=_MEANINGS, connect=lambda: connect(config)
+            )
+
         self._document = document
+        self._lease_document = lease_document
         self._script_path = script_path
-        self._looks = Service(
-            "ssm", region=region, meanings=_MEANINGS, connect=lambda: connect(_LOOK_ATTEMPTS)
-        )
-        self._sends = Service(
-            "ssm", region=region, meanings=_MEANINGS, connect=lambda: connect(_SEND_ATTEMPTS)
-        )
+        self._looks = service(client_config(attempts=_LOOK_ATTEMPTS))
+        self._sends = service(client_config(attempts=_SEND_ATTEMPTS))
+        self._brief = service(brief_config())
 
     def is_online(self, instance_id: str, *, since: float) -> bool:
         """Whether the SSM agent is `Online` and has pinged after `since` (the boot's time).
@@ -166,16 +180,53 @@ class SsmShell:
 
         self._looks.call("CancelCommand", instance_id, send)
 
+    def renew_lease(self, instance_id: str, *, until: int) -> None:
+        """Sends the watchdog on the instance the time (epoch seconds) at which its lease is over.
+
+        Does not wait until it is written. Holds nobody up.
+        """
+
+        def send(ssm: SSMClient) -> None:
+            ssm.send_command(
+                InstanceIds=[instance_id],
+                DocumentName=self._lease_document,
+                Comment=LEASE_COMMENT,
+                TimeoutSeconds=_DELIVERY_TIMEOUT_S,
+                **self._lease_parameters(until),
+            )
+
+        self._brief.call("SendCommand", instance_id, send)
+
     def _parameters(self) -> dict[str, Any]:
         if self._document != RUN_SHELL_SCRIPT:
             return {}
-        command = _launch_command(self._script_path)
-        timeout = str(_EXECUTION_TIMEOUT_S)
-        return {"Parameters": {"commands": [command], "executionTimeout": [timeout]}}
+        return _shell_parameters(_launch_command(self._script_path))
+
+    def _lease_parameters(self, until: int) -> dict[str, Any]:
+        if self._lease_document != RUN_SHELL_SCRIPT:
+            return {"Parameters": {"LeaseUntil": [str(until)]}}
+        return _shell_parameters(_lease_command(until))
 
 
 def _comment(boot: float) -> str:
     return f"Launch of the selection worker, boot {boot:.3f}"
+
+
+def _shell_parameters(command: str) -> dict[str, Any]:
+    timeout = str(_EXECUTION_TIMEOUT_S)
+    return {"Parameters": {"commands": [command], "executionTimeout": [timeout]}}
+
+
+def _lease_command(until: int) -> str:
+    """Returns a shell command that writes the lease where deploy/instance/watchdog.sh reads it.
+
+    A new file takes the place of the old one, so that the watchdog never reads half of one.
+    """
+    return (
+        'folder="${CURATION_RUN:-/run/curation}"\n'
+        f'mkdir -p "$folder" && printf "%s\\n" {until} >"$folder/lease.$$" &&\n'
+        '  mv -f "$folder/lease.$$" "$folder/lease"\n'
+    )
 
 
 def _launch_command(script_path: str) -> str:
