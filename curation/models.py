@@ -144,16 +144,14 @@ class Instance(Record):
     state: str | None = None
 
 
-class Selection(Record):
-    """The selection run as last seen."""
+class Progress(Record):
+    """How far our own engine is with a selection run."""
 
-    backend: Backend
-    scheduled_run_id: str | None = None
-    state: str | None = None  # the backend's own word
-    n_frames: int | None = None
-    n_selected: int | None = None
-    filenames_uri: str | None = None
-    report_uri: str | None = None
+    state: str  # the engine's own word
+    frames_done: int | None = None  # embedded so far
+    frames_total: int | None = None  # as the file has it, until all are decoded
+    frames_per_s: float | None = None
+    eta_s: float | None = None  # seconds until all frames are embedded
 
 
 def _shown(kind: type[Record]) -> PlainSerializer:
@@ -171,6 +169,23 @@ def _none_if_nulls(value: Any) -> Any:  # noqa: ANN401  # pydantic hands over wh
 
 
 # None inside; in JSON an object whose fields are null, so that readers need not tell two cases.
+ShownProgress = Annotated[Progress | None, BeforeValidator(_none_if_nulls), _shown(Progress)]
+
+
+class Selection(Record):
+    """The selection run as last seen."""
+
+    backend: Backend
+    scheduled_run_id: str | None = None
+    state: str | None = None  # the backend's own word
+    n_frames: int | None = None
+    n_selected: int | None = None
+    filenames_uri: str | None = None
+    report_uri: str | None = None
+    progress: ShownProgress = None
+
+
+# As above.
 ShownVideo = Annotated[Video | None, BeforeValidator(_none_if_nulls), _shown(Video)]
 ShownInstance = Annotated[Instance | None, BeforeValidator(_none_if_nulls), _shown(Instance)]
 

@@ -22,6 +22,9 @@ ACTIVE = f"{PREFIX}active"
 UPLOADS = f"{PREFIX}uploads"
 """Sorted set: id of each run whose upload is neither finished nor cleared away, by its begin."""
 
+ENGINE_WORK = f"{PREFIX}engine-work"
+"""Sorted set: id of each run whose engine may have left work files, by when it planned them."""
+
 REAPER = f"{PREFIX}reaper"
 """Hash: when the reaper last did a round that beat asked for. Lives for ever."""
 
@@ -54,6 +57,11 @@ def instance_key(instance_id: str) -> str:
 def engine_key(run_id: str) -> str:
     """Hash: the engine's task of a run. Lives `WORK_TTL_S`."""
     return f"{PREFIX}engine:{run_id}"
+
+
+def engine_parts_key(run_id: str) -> str:
+    """Hash: how far each part of a run's engine task is. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}engine-parts:{run_id}"
 
 
 def upload_key(run_id: str) -> str:

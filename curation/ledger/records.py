@@ -11,18 +11,23 @@ from curation.states import StepName
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from curation.models import Progress
+
 _TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
 _STEP_FIELDS = ("state", "attempts", "looks")
 _STEP_TIMES = ("started_at", "ended_at")
-_SELECTION_FIELDS = tuple(name for name in Selection.model_fields if name != "backend")
+_SELECTION_FIELDS = tuple(Selection.model_fields.keys() - {"backend", "progress"})
 
 
-def to_run(fields: Mapping[str, str], instance_state: str | None) -> Run:
+def to_run(
+    fields: Mapping[str, str], instance_state: str | None, progress: Progress | None = None
+) -> Run:
     """Returns the status object of a run.
 
     Args:
         fields: The run's hash, not empty.
         instance_state: State of its instance as last seen, if it has one.
+        progress: How far the engine is with it, if it has begun.
     """
     backend = fields["selection_backend"]
     instance_id = fields.get("instance_id")
@@ -41,7 +46,7 @@ def to_run(fields: Mapping[str, str], instance_state: str | None) -> Run:
             "steps": {name.value: _step(fields, name) for name in StepName},
             "video": _parsed(fields.get("video")),
             "instance": instance_id and {"instance_id": instance_id, "state": instance_state},
-            "selection": {"backend": backend} | _selection(fields),
+            "selection": {"backend": backend, "progress": progress} | _selection(fields),
             "error": _parsed(fields.get("error")),
             "cost": {"instance_seconds": fields.get("instance_seconds")},
         }

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from curation.errors import RequestError, RunUnknown
 from curation.ledger import keys
+from curation.ledger.engine import to_engine_task
 from curation.ledger.records import selection_fields, to_run
 from curation.models import new_run_id
-from curation.states import StepName, StepState
+from curation.states import Backend, StepName, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from curation.ledger.store import Store
-    from curation.models import Request, Run, RunError, Video
+    from curation.models import Progress, Request, Run, RunError, Video
     from curation.states import Outcome, RunState
 
 _DAY_S = 86_400.0
@@ -52,7 +53,8 @@ class RunLedger:
             resumed_from: An ended run whose verified object this one adopts.
 
         Returns:
-            The run id, and whether the run is new.
+            The run id, and whether the run is new. It is on the server's disk then, if the server
+            keeps the ledger there.
 
         Raises:
             RequestError: If the key belongs to a run with another request.
@@ -65,7 +67,7 @@ class RunLedger:
         expected_until = now + expected_s if instance_id else ""
         fields = request.model_dump() | _adopted(resumed_from)
         flat = [part for field in fields.items() for part in field]
-        found: str = self._store.script(
+        found: str = self._store.script_to_disk(
             "create_run",
             touched,
             [run_id, now, now + deadline_s, idempotency_key or "", expected_until, *flat],
@@ -196,7 +198,13 @@ class RunLedger:
     def _to_run(self, fields: Mapping[str, str]) -> Run:
         instance_id = fields.get("instance_id")
         seen = self._store.hash_of(keys.instance_key(instance_id)) if instance_id else {}
-        return to_run(fields, seen.get("state"))
+        return to_run(fields, seen.get("state"), self._progress(fields))
+
+    def _progress(self, fields: Mapping[str, str]) -> Progress | None:
+        if fields["selection_backend"] != Backend.ENGINE:
+            return None
+        task = to_engine_task(self._store.hash_of(keys.engine_key(fields["run_id"])))
+        return task.progress if task else None
 
     def _check_same(self, run_id: str, request: Request, key: str | None) -> None:
         known = self.get(run_id).request

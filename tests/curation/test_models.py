@@ -57,6 +57,13 @@ FRESH = {
         "n_selected": None,
         "filenames_uri": None,
         "report_uri": None,
+        "progress": {
+            "state": None,
+            "frames_done": None,
+            "frames_total": None,
+            "frames_per_s": None,
+            "eta_s": None,
+        },
     },
     "error": None,
     "cost": {"instance_seconds": None},
