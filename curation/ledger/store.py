@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from redis.commands.core import Script
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 # `enqueue` promises an answer within 5 s, also when Redis accepts connections and then is silent.
@@ -28,6 +31,9 @@ _TIMEOUT_S = 2.5
 # the command may have been carried out, and three times the timeout would be too long.
 _RETRIES = 2
 _PAUSE_S = 0.25
+# How long a write may take to reach the disk (`appendfsync everysec` needs up to a second). Less
+# than the timeout of an answer, which would make it look like a server that is away.
+_DISK_TIMEOUT_S = 2.0
 
 
 class LedgerUnavailable(TransientError):  # noqa: N818  # what is the case, not what went wrong
@@ -93,8 +99,29 @@ class Store:
             args: Its arguments; numbers are sent with full precision.
         """
         script = self._scripts(name)
-        sent = [repr(arg) if isinstance(arg, float) else str(arg) for arg in args]
-        return self._call(lambda: script(keys=list(keys), args=sent))
+        return self._call(lambda: script(keys=list(keys), args=_sent(args)))
+
+    def script_to_disk(self, name: str, keys: Sequence[str], args: Sequence[str | float]) -> Any:  # noqa: ANN401  # as above
+        """Runs a script that writes, and returns when that is on the server's disk.
+
+        A server without an append-only file, one that does not know WAITAOF (Redis before 7.2) and
+        one whose user may not ask answer at once; a disk that hangs holds nobody up for long.
+        """
+        # One pipeline is one connection: WAITAOF waits for what its own connection wrote.
+        pipe = self._redis.pipeline(transaction=False)
+        self._scripts(name)(keys=list(keys), args=_sent(args), client=pipe)
+        pipe.execute_command("WAITAOF", 1, 0, int(1000 * _DISK_TIMEOUT_S))
+
+        def run() -> tuple[Any, object]:
+            answer, synced = pipe.execute(raise_on_error=False)
+            if isinstance(answer, RedisError):
+                raise answer
+            return answer, synced
+
+        answer, synced = self._call(run)
+        if isinstance(synced, list) and not synced[0]:
+            log.warning("Redis has not written to its disk within %g s", _DISK_TIMEOUT_S)
+        return answer
 
     def hash_of(self, key: str) -> dict[str, str]:
         """Returns all fields of a hash; empty if there is none."""
@@ -161,6 +188,10 @@ class Store:
     @functools.cache  # noqa: B019  # a store lives as long as its process
     def _scripts(self, name: str) -> Script:
         return self._redis.register_script(_source(name))
+
+
+def _sent(args: Sequence[str | float]) -> list[str]:
+    return [repr(arg) if isinstance(arg, float) else str(arg) for arg in args]
 
 
 @functools.cache

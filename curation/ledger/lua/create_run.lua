@@ -4,7 +4,11 @@
 --       then field, value, field, value …
 if ARGV[4] ~= '' then
   local known = redis.call('GET', KEYS[2])
-  if known then return known end
+  if known then
+    -- Written again, because the caller waits for the disk, and the run may not be there yet.
+  --  redis.call('SET', KEYS[2], known, 'KEEPTTL')
+    return known
+  end
   redis.call('SET', KEYS[2], ARGV[1])
 end
 redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'state', 'pending',
