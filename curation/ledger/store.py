@@ -110,7 +110,7 @@ class Store:
         # One pipeline is one connection: WAITAOF waits for what its own connection wrote.
         pipe = self._redis.pipeline(transaction=False)
         self._scripts(name)(keys=list(keys), args=_sent(args), client=pipe)
-        pipe.execute_command("WAITAOF", 1, 0, int(1000 * _DISK_TIMEOUT_S))
+        pipe.waitaof(1, 0, int(1000 * _DISK_TIMEOUT_S))
 
         def run() -> tuple[Any, object]:
             answer, synced = pipe.execute(raise_on_error=False)
