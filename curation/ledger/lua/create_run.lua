@@ -6,7 +6,7 @@ if ARGV[4] ~= '' then
   local known = redis.call('GET', KEYS[2])
   if known then
     -- Written again, because the caller waits for the disk, and the run may not be there yet.
-  --  redis.call('SET', KEYS[2], known, 'KEEPTTL')
+    redis.call('SET', KEYS[2], known, 'KEEPTTL')
     return known
   end
   redis.call('SET', KEYS[2], ARGV[1])
