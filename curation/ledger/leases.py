@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from curation.ledger import keys
 
@@ -20,6 +21,8 @@ STOP_HOLD_S = 120.0
 START_LAG_S = 60.0
 # How long the sending of a launch command keeps others from sending it; the same reason.
 LAUNCH_HOLD_S = 120.0
+# The end of the lease is written to where it is seen without Redis this often in its life.
+_RENEWALS_PER_LEASE = 3
 
 
 class Lease(StrEnum):
@@ -71,6 +74,13 @@ class LeaseLedger:
     def __init__(self, store: Store, *, ttl_s: float) -> None:
         self._store = store
         self._ttl_s = ttl_s
+
+    def end_of_lease(self, *, least_s: float = 0.0) -> int:
+        """Returns when a lease that is prolonged now, and lives `least_s` or more, is over.
+
+        In whole seconds since the epoch, never too early.
+        """
+        return math.ceil(self._store.now() + max(self._ttl_s, least_s))
 
     def acquire(self, run_id: str, instance_id: str) -> Lease:
         """Gives the run a lease, or prolongs the one it has."""
@@ -141,8 +151,15 @@ class LeaseLedger:
         """Notes what EC2 answered, and shares the billed seconds among the holders."""
         self._store.script(
             "observe_instance",
-            [keys.instance_key(instance_id), keys.leases_key(instance_id)],
-            [self._store.now(), state, int(state.is_billed), keys.run_key("")],
+            [
+                keys.instance_key(instance_id),
+                keys.leases_key(instance_id),
+                keys.expected_key(instance_id),
+            ],
+            [
+                *(self._store.now(), state, int(state.is_billed), keys.run_key("")),
+                *(self._ttl_s, STOP_HOLD_S, LAUNCH_HOLD_S),
+            ],
         )
 
     def claim_start(self, instance_id: str) -> bool:
@@ -190,6 +207,37 @@ class LeaseLedger:
         """Notes that EC2 has accepted StopInstances."""
         fields = {"stop_sent_at": repr(self._store.now())}
         self._store.set_fields(keys.instance_key(instance_id), fields)
+
+    def claim_renewal(
+        self, instance_id: str, place: str, *, boot: float = 0.0, at_once: bool = False
+    ) -> Literal["no", "send", "again"]:
+        """Asks to write the end of the lease to a place that can be read without Redis.
+
+        Args:
+            instance_id: The instance.
+            place: `tag` or `shell`.
+            boot: Start of the boot, where another boot knows nothing of it.
+            at_once: Whether it must be written, however short a time ago that was done.
+
+        Returns:
+            `no` if that was done a moment ago, `send` if the caller must do it, `again` if the
+            last caller has failed.
+        """
+        interval_s = 0.0 if at_once else self._ttl_s / _RENEWALS_PER_LEASE
+        answer: Literal["no", "send", "again"] = self._store.script(
+            "claim_renewal",
+            [keys.instance_key(instance_id)],
+            [self._store.now(), place, repr(boot), interval_s],
+        )
+        return answer
+
+    def fail_renewal(self, instance_id: str, place: str) -> None:
+        """Lets the next caller write the end of the lease, because this one has failed."""
+        self._store.set_fields(keys.instance_key(instance_id), {f"{place}_renewed": "failed"})
+
+    def knows(self, run_id: str) -> bool:
+        """Whether the ledger has the run, ended or not."""
+        return bool(self._store.hash_of(keys.run_key(run_id)))
 
     def mark_unheld(self, instance_id: str, *, unheld: bool) -> float:
         """Notes since when nobody holds the running instance (or that somebody does).

@@ -10,6 +10,7 @@ from curation.errors import CurationError, OperatorError, RunEnded
 from curation.ledger.leases import Lease, Release
 from curation.states import InstanceState
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
+from curation.steps.watch import renew_on_instance, tag_lease
 
 if TYPE_CHECKING:
     from curation.ledger.leases import LeaseLedger
@@ -75,15 +76,20 @@ def start_instance(run: Run, machine: Machine, *, now: float) -> Verdict:
         _start(run, machine)
     if view.state is not InstanceState.RUNNING:
         return LOOK_AGAIN
+    tag_lease(run.run_id, machine)
     if not machine.shell.is_online(machine.instance_id, since=view.launched_at):
         _check_agent_patience(run, machine, now)
         return LOOK_AGAIN
+    # Before the launch: what is launched must not run unwatched.
+    renew_on_instance(run.run_id, machine, boot=view.launched_at)
     return _launch(machine, boot=view.launched_at, now=now)
 
 
 def _start(run: Run, machine: Machine) -> None:
     if not machine.leases.claim_start(machine.instance_id):
         return  # another run has sent it a moment ago; EC2 may still show the old state
+    # First of all, so that whatever follows, the instance never runs without it.
+    tag_lease(run.run_id, machine, at_once=True)
     try:
         state = machine.instances.start(machine.instance_id)
     except CurationError:

@@ -9,6 +9,7 @@ from curation.errors import CurationError, LeaseLost, OperatorError, RunEnded, S
 from curation.ledger.leases import Lease
 from curation.states import Outcome
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
+from curation.steps.watch import renew_on_instance, tag_lease
 
 if TYPE_CHECKING:
     from curation.ledger.runs import RunLedger
@@ -86,7 +87,7 @@ def _look(run: Run, backend: SelectionBackend, runs: RunLedger) -> Verdict:
 
 
 def _keep_instance(run: Run, machine: Machine, runs: RunLedger) -> None:
-    """Renews the lease, and notices an instance that somebody else has stopped."""
+    """Renews the lease everywhere, and notices an instance that somebody else has stopped."""
     if machine.leases.renew(run.run_id, machine.instance_id) is Lease.LOST:
         raise LeaseLost(
             f"Run {run.run_id} lost its lease on {machine.instance_id}: it was not renewed within "
@@ -95,6 +96,8 @@ def _keep_instance(run: Run, machine: Machine, runs: RunLedger) -> None:
     view = machine.look()
     if view.state.is_billed:
         runs.update(run.run_id, missed_looks=0)
+        tag_lease(run.run_id, machine)
+        renew_on_instance(run.run_id, machine, boot=view.launched_at)
         return
     # One such look may be EC2's lag; two in a row are not.
     if runs.count_missed_look(run.run_id) > 1:

@@ -217,7 +217,7 @@ def test_run__deadline(chain: Chain, clip: Path) -> None:
 def test_run__resumed_after_a_failure(chain: Chain, clip: Path) -> None:
     """A resumed run adopts the verified video and ends as it should have."""
     chain.cloud.add_faults(
-        {"operation": "SendCommand", "kind": "error", "code": "AccessDeniedException"}
+        {"operation": "SendCommand", "code": "AccessDeniedException", "times": None}
     )
     _, failed = chain.run(clip)
     chain.cloud.clear_faults()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation.adapters.compute.ssm import LEASE_COMMENT
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
 from curation.models import Run
@@ -114,10 +115,15 @@ class Chain:
         return found
 
     def operations(self) -> list[str]:
-        """Returns the names of all calls so far that changed the instance and were accepted."""
+        """Returns the names of all calls so far that changed the instance and were accepted.
+
+        Renewals of the watchdog's lease are left out: how many there are is a matter of time.
+        """
         changing = ("StartInstances", "StopInstances", "SendCommand")
         return [
             call["operation"]
             for call in self.cloud.calls()
-            if call["operation"] in changing and call["acted"]
+            if call["operation"] in changing
+            and call["acted"]
+            and call["parameters"].get("Comment") != LEASE_COMMENT
         ]

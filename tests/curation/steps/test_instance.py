@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.adapters.compute.ec2 import Ec2Instances
+from curation.adapters.compute.ssm import LEASE_COMMENT
 from curation.errors import OperatorError, RunEnded
 from curation.ledger.leases import Lease
 from curation.ledger.steps import Turn
@@ -13,7 +15,7 @@ from curation.states import InstanceState, Outcome, StepName
 from curation.steps import instance
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED
 from tests.curation.steps.conftest import machine_of
-from tests.support.cloud import cloud_server
+from tests.support.cloud import REGION, cloud_server
 from tests.support.requests import new_run
 from tests.support.steps import carry
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.ledger.ledger import Ledger
-    from curation.ports import Instances, InstanceView
     from curation.steps.instance import Machine
     from curation.steps.verdict import Verdict
     from tests.support.clock import Clock
@@ -35,9 +36,13 @@ def start(run_id: str, machine: Machine, ledger: Ledger, clock: Clock) -> None:
 
 
 def operations(cloud: Cloud) -> list[str]:
-    """Names of all calls that changed something."""
+    """Names of all calls that changed something, but for the renewals of the watchdog's lease."""
     changing = ("StartInstances", "StopInstances", "SendCommand")
-    return [call["operation"] for call in cloud.calls() if call["operation"] in changing]
+    return [
+        call["operation"]
+        for call in cloud.calls()
+        if call["operation"] in changing and call["parameters"].get("Comment") != LEASE_COMMENT
+    ]
 
 
 def test_start_instance__starts_launches_and_holds_a_lease(
@@ -159,7 +164,10 @@ def test_start_instance__lost_answer_of_the_launch_sends_no_second_one(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, launched: Path
 ) -> None:
     """A launch whose answer was lost is found again, not sent again."""
-    cloud.add_faults({"operation": "SendCommand", "kind": "cut-after", "times": 1})
+    cloud.add_faults(
+        {"operation": "SendCommand", "kind": "pass"},  # the watchdog's lease
+        {"operation": "SendCommand", "kind": "cut-after"},
+    )
     run_id = new_run(ledger)
 
     start(run_id, machine, ledger, clock)
@@ -181,31 +189,27 @@ def test_start_instance__ended_run_gets_no_instance(
     assert operations(cloud) == []
 
 
-@dataclass(frozen=True)
-class Late:
+class Late(Ec2Instances):
     """EC2 whose start takes so long that something happens meanwhile."""
 
-    instances: Instances
-    meanwhile: Callable[[], None]
-
-    def describe(self, instance_id: str) -> InstanceView:
-        """Asks EC2."""
-        return self.instances.describe(instance_id)
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(region=REGION)
+        self._meanwhile = meanwhile
 
     def start(self, instance_id: str) -> InstanceState:
         """Starts it, and lets the other thing happen."""
-        state = self.instances.start(instance_id)
-        self.meanwhile()
+        state = super().start(instance_id)
+        self._meanwhile()
         return state
 
     def stop(self, instance_id: str) -> InstanceState:
         """Stops it as soon as EC2 takes the stop."""
         done = threading.Event()
         while not done.is_set():
-            view = self.instances.describe(instance_id)
+            view = self.describe(instance_id)
             if view.state is InstanceState.RUNNING:
                 done.set()
-        return self.instances.stop(instance_id)
+        return super().stop(instance_id)
 
 
 def test_start_instance__stops_again_what_it_started_for_an_ended_run(
@@ -219,7 +223,7 @@ def test_start_instance__stops_again_what_it_started_for_an_ended_run(
         ledger.leases.release(run_id, cloud.instance_id)
         ledger.leases.confirm_stopped(run_id, cloud.instance_id)
 
-    late = replace(machine, instances=Late(machine.instances, end_run))
+    late = replace(machine, instances=Late(end_run))
 
     with pytest.raises(RunEnded):
         start(run_id, late, ledger, clock)
