@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from curation.models import Run
     from curation.states import InstanceState
+
+    EngineProgress = Callable[[str, int | None, int | None], None]
 
 
 # --- where videos come from -------------------------------------------------------------------
@@ -90,6 +92,14 @@ class Part:
     sha256: str
 
 
+@dataclass(frozen=True)
+class OpenUpload:
+    """A multipart upload that is neither completed nor aborted."""
+
+    uri: str
+    upload_id: str
+
+
 # Code of the TransientError that says: this upload, or a part of it, is no longer there.
 UPLOAD_GONE = "upload:gone"
 
@@ -115,6 +125,10 @@ class Uploads(Protocol):
 
     def unfinished(self, uri: str) -> list[str]:
         """Returns the ids of the object's open uploads; none if the server does not list them."""
+        ...
+
+    def open_under(self, prefix_uri: str) -> list[OpenUpload]:
+        """Returns all open uploads under a prefix; none if the server does not list them."""
         ...
 
 
@@ -304,6 +318,43 @@ class SelectionBackend(Protocol):
 
 
 @dataclass(frozen=True)
+class VideoOfRun:
+    """The video that the engine is to select from, and what it has to know of the run.
+
+    Attributes:
+        open: Opens the video as a seekable file, each time anew.
+        run_id: Goes into the results.
+        uri: Goes into the results; its last part is the video's file name.
+        sha256: Of the video, goes into the results.
+        proportion: Share of frames to keep, 0 < proportion <= 1.
+    """
+
+    open: Callable[[], BinaryIO]
+    run_id: str
+    uri: str
+    sha256: str
+    proportion: float
+
+    @property
+    def name(self) -> str:
+        """The video's file name, also in the names of its frames."""
+        return self.uri.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """How the work on a video is cut up. It follows from the video alone, not from who works.
+
+    Attributes:
+        n_segments: Pieces that can be embedded side by side; 1 if that would gain nothing.
+        n_frames: Frames that the file says it has, or None.
+    """
+
+    n_segments: int
+    n_frames: int | None
+
+
+@dataclass(frozen=True)
 class FrameSelection:
     """What the engine made of a video: counts, and file names in order of choice."""
 
@@ -312,34 +363,47 @@ class FrameSelection:
 
 
 class FrameSelector(Protocol):
-    """The open selection engine: decode, embed, select, write."""
+    """The open selection engine. Each method may be called in another process, and again.
 
-    def select(  # noqa: PLR0913  # one call, six independent facts, all by keyword
-        self,
-        video: Callable[[], BinaryIO],
-        *,
-        name: str,
-        run_id: str,
-        video_uri: str,
-        sha256: str,
-        proportion: float,
-        write: Callable[[str, bytes, str], None],
-        progress: Callable[[str, int, int | None], None],
-    ) -> FrameSelection:
-        """Chooses the most diverse frames and writes them.
+    `progress` is told the state, frames that are embedded, and frames in all, each None where the
+    state does not change it. It may raise RunEnded, which ends the work.
+    """
 
-        Args:
-            video: Opens the video as a seekable file; called once for each pass.
-            name: The video's file name, used in the names of the frames.
-            run_id: Goes into `selection.json`.
-            video_uri: Goes into `selection.json`.
-            sha256: Of the video, goes into `selection.json`.
-            proportion: Share of frames to keep, 0 < proportion <= 1.
-            write: Writes a result: name relative to the run, content, MIME type.
-            progress: Told the state, frames done in it, and frames of the video in all or None. It
-                may raise RunEnded, which ends the work.
+    def plan(self, video: VideoOfRun) -> VideoPlan:
+        """Cuts the work up.
 
         Raises:
-            RequestError: If the video cannot be decoded.
+            RequestError: If the video cannot be decoded or is beyond the limits.
+        """
+        ...
+
+    def embed(
+        self, video: VideoOfRun, segment: int, *, plan: VideoPlan, progress: EngineProgress
+    ) -> bytes:
+        """Decodes and embeds one segment, and returns it as a work file.
+
+        Raises:
+            RequestError: If the video cannot be decoded or is beyond the limits.
+        """
+        ...
+
+    def choose(
+        self,
+        video: VideoOfRun,
+        parts: Iterable[bytes],
+        *,
+        write: Callable[[str, bytes, str], None],
+        progress: EngineProgress,
+    ) -> FrameSelection:
+        """Chooses frames and writes them.
+
+        Args:
+            video: The video.
+            parts: The work files of all segments, in order.
+            write: Writes a result: name relative to the run, content, MIME type.
+            progress: See above.
+
+        Raises:
+            RequestError: If no frame can be chosen.
         """
         ...

@@ -14,6 +14,7 @@ from celery import Task, current_app
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from curation.errors import CurationError, OperatorError, RunEnded, RunUnknown, TransientError
+from curation.ledger.runs import LONGEST_WAIT_S
 from curation.ledger.steps import Admission, Turn
 from curation.ledger.store import LedgerUnavailable
 from curation.models import RunError
@@ -112,7 +113,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
     after_outcome = False
     tries: int | None = None
     interval = "instance_poll_interval_s"
-    longest_wait_s = 300.0
+    longest_wait_s = LONGEST_WAIT_S
 
     def perform(self, run_id: str, work: Callable[[Delivery], Verdict]) -> None:
         """Does one delivery's work on the step, if the ledger lets it in.

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from celery import Task, shared_task
 
 from curation.errors import CurationError
+from curation.ledger.locks import is_due, locked
 from curation.ledger.steps import HOLD_S
+from curation.ledger.store import LedgerUnavailable
+from curation.steps import orphans
 from curation.steps import reap as reaping
 from curation.steps import reap_instance as reaping_instance
 from workers.base import bearing_the_ledger, wiring
@@ -21,6 +24,10 @@ log = logging.getLogger(__name__)
 
 # A mark must be nearly one round old; not quite, because beat's ticks are not exact.
 _MARK_SHARE = 0.8
+# After so many rounds in a row that did not take place, the reaper comes back after a pause.
+_PAUSED_ROUNDS = 3
+# Open uploads are listed once in so many rounds.
+_ROUNDS_PER_LISTING = 10
 # `fail_run` waits for a sign of life this often before it leaves a silent run to the reaper.
 _MOST_WAITS = 10
 
@@ -29,15 +36,19 @@ _MOST_WAITS = 10
 def reap() -> None:
     """Stops what nobody holds, fails what is overdue, revives what is silent.
 
-    Twice is safe: each act is claimed in the ledger, and EC2's stop is idempotent.
+    Twice is safe: each act is claimed in the ledger, and EC2's stop is idempotent. Two at once (two
+    beats, a message that came again) are one round: the second leaves the work to the first, whose
+    claim is over by the time the next round is due, should it have died.
     """
-    done: list[str] = []
-    for part in (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"], _note_round):
-        try:
-            done += part()
-        except CurationError as error:  # one part's error does not stop the others
-            log.error("Not all could be reaped: %s", error)  # noqa: TRY400  # an expected kind
-    log.info("Reaped", extra={"done": done})
+    here = wiring()
+    try:
+        with locked(here.ledger.store, "reaper", hold_s=here.settings.run.reap_interval_s) as alone:
+            if alone:
+                log.info("Reaped", extra={"done": _do_round(here)})
+            else:
+                log.info("Nothing reaped: another round is going on")
+    except LedgerUnavailable as error:
+        log.error("Nothing reaped: %s", error)  # noqa: TRY400  # an expected kind
 
 
 @shared_task(bind=True, name="reaper.fail_run", ignore_result=True)
@@ -69,13 +80,27 @@ def reap_runs() -> list[str]:
 
 
 def reap_uploads() -> list[str]:
-    """Removes what ended runs have left in the bucket; returns one word and run id for each."""
+    """Removes what ended runs have left in the bucket; returns one word and run id for each.
+
+    What the ledger has noted is removed in every round. What it has forgotten (it was wiped) is
+    looked for in the bucket, and not in every round, because each listing is paid for.
+    """
     here = wiring()
-    if not here.upload_ledger.unfinished():
-        return []
-    return reaping.reap_uploads(
-        here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
-    )
+    done: list[str] = []
+    if here.upload_ledger.unfinished():
+        done += reaping.reap_uploads(
+            here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
+        )
+    every_s = _ROUNDS_PER_LISTING * here.settings.run.reap_interval_s
+    if is_due(here.ledger.store, "orphans", every_s=every_s):
+        done += orphans.reap_orphans(
+            here.settings.s3.input_bucket,
+            ledger=here.upload_ledger,
+            runs=here.ledger.runs,
+            uploads=here.storage,
+            mark_s=_MARK_SHARE * every_s,
+        )
+    return done
 
 
 def reap_instance() -> str:
@@ -90,15 +115,45 @@ def reap_instance() -> str:
     return reaping_instance.reap_instance(
         here.machine,
         now=here.ledger.store.now(),
-        mark_s=_MARK_SHARE * settings.reap_interval_s,
+        mark_s=_mark_s(here),
         boot_grace_s=settings.boot_grace_s,
     )
 
 
-def _note_round() -> list[str]:
-    """Lets `curate doctor` see that beat and this queue's Celery worker are alive."""
-    wiring().ledger.note_round()
-    return []
+def report_strangers() -> list[str]:
+    """Reports what runs with our tags although the ledger does not know it."""
+    here = wiring()
+    if here.machine is None:
+        return []
+    return reaping_instance.report_strangers(here.machine, now=here.ledger.store.now())
+
+
+def _do_round(here: Wiring) -> list[str]:
+    # Noted first, so that `curate doctor` sees beat and this queue's Celery worker alive whatever
+    # comes of the round.
+    here.ledger.note_round(pause_s=_PAUSED_ROUNDS * here.settings.run.reap_interval_s)
+    parts = (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"], report_strangers)
+    done: list[str] = []
+    for part in parts:
+        try:
+            done += part()
+        except CurationError as error:  # one part's error does not stop the others
+            log.error("Not all could be reaped: %s", error)  # noqa: TRY400  # an expected kind
+    return done
+
+
+def _mark_s(here: Wiring) -> float:
+    """Seconds for which an instance must have been marked as unheld.
+
+    Nearly a round. After a pause, or when the clock was set forward, every lease may be over
+    although its run lives: then each run must first have had the time to look, and so to renew it.
+    """
+    run = here.settings.run
+    first_look_s = run.lease_ttl_s / 2  # a run looks three times in the life of a lease
+    return max(
+        _MARK_SHARE * run.reap_interval_s,
+        first_look_s if here.ledger.since_pause_s() < first_look_s else 0.0,
+    )
 
 
 def _silent_s(here: Wiring) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curation.errors import TransientError
 from curation.ledger import keys
+from curation.ledger.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,20 +78,14 @@ class HostedLedger:
         Raises:
             TransientError: If somebody else is at it; to be asked again a moment later.
         """
-        key, owner = keys.lock_key(name), uuid.uuid4().hex
-        claimed: int = self._store.script(
-            "claim_lock", [key], [self._store.now(), owner, LOCK_HOLD_S, keys.WORK_TTL_S]
-        )
-        if not claimed:
-            raise TransientError(
-                f"Another delivery is working on {name} right now.",
-                code="lightly:busy",
-                retry_after_s=LOCK_PAUSE_S,
-            )
-        try:
+        with locked(self._store, name, hold_s=LOCK_HOLD_S) as claimed:
+            if not claimed:
+                raise TransientError(
+                    f"Another delivery is working on {name} right now.",
+                    code="lightly:busy",
+                    retry_after_s=LOCK_PAUSE_S,
+                )
             yield
-        finally:
-            self._store.script("free_lock", [key], [owner])
 
 
 def _to_hosted(fields: Mapping[str, str]) -> HostedRun:

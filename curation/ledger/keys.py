@@ -25,8 +25,11 @@ UPLOADS = f"{PREFIX}uploads"
 ENGINE_WORK = f"{PREFIX}engine-work"
 """Sorted set: id of each run whose engine may have left work files, by when it planned them."""
 
+ORPHANS = f"{PREFIX}orphans"
+"""Hash: since when an open upload seems to be left over, by its upload id. Lives `WORK_TTL_S`."""
+
 REAPER = f"{PREFIX}reaper"
-"""Hash: when the reaper last did a round that beat asked for. Lives for ever."""
+"""Hash: when beat last asked for a round of the reaper, and after a pause. Lives for ever."""
 
 
 def run_key(run_id: str) -> str:

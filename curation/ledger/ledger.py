@@ -53,11 +53,27 @@ class Ledger:
             engine=EngineLedger(store),
         )
 
-    def note_round(self) -> None:
-        """Notes that the reaper has done a round that beat asked for."""
-        self.store.set_fields(keys.REAPER, {"last_round_at": repr(self.store.now())})
+    def note_round(self, *, pause_s: float) -> None:
+        """Notes that the reaper begins a round that beat asked for.
+
+        Args:
+            pause_s: Seconds without a round after which this one comes after a pause. A clock that
+                was set looks the same, and must be borne in the same way.
+        """
+        now, last = self.store.now(), self.last_round()
+        fields = {"last_round_at": repr(now)}
+        if last is not None and not 0 <= now - last <= pause_s:
+            fields["resumed_at"] = repr(now)
+        self.store.set_fields(keys.REAPER, fields)
 
     def last_round(self) -> float | None:
         """Returns when that was, or None if it never was."""
-        noted = self.store.hash_of(keys.REAPER).get("last_round_at")
+        return self._noted("last_round_at")
+
+    def since_pause_s(self) -> float:
+        """Returns the seconds since the first round after a pause."""
+        return self.store.now() - (self._noted("resumed_at") or 0.0)
+
+    def _noted(self, field: str) -> float | None:
+        noted = self.store.hash_of(keys.REAPER).get(field)
         return float(noted) if noted else None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from curation.states import Outcome, RunState
 
 _DAY_S = 86_400.0
+# No step of a run waits longer for its next delivery, whatever the other side asks for.
+LONGEST_WAIT_S = 300.0
 
 
 class RunLedger:
@@ -149,7 +151,9 @@ class RunLedger:
                 as many, so that a long backlog is not multiplied.
         """
         claimed: int = self._store.script(
-            "claim_revival", [keys.run_key(run_id)], [self._store.now(), silent_s]
+            "claim_revival",
+            [keys.run_key(run_id)],
+            [self._store.now(), silent_s, LONGEST_WAIT_S],
         )
         return bool(claimed)
 

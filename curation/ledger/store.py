@@ -139,6 +139,16 @@ class Store:
         sent = {name: str(value) for name, value in fields.items()}
         self._call(lambda: self._redis.hset(key, mapping=cast("dict[Any, Any]", sent)))
 
+    def replace_fields(self, key: str, fields: Mapping[str, float], *, ttl_s: int) -> None:
+        """Makes a hash consist of these fields alone."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.delete(key)
+        if fields:
+            sent = {name: repr(value) for name, value in fields.items()}
+            pipe.hset(key, mapping=cast("dict[Any, Any]", sent))
+            pipe.expire(key, ttl_s)
+        self._call(pipe.execute)
+
     def update_fields(self, key: str, fields: Mapping[str, str | float | int]) -> bool:
         """Writes fields of a record; False if there is none, or it has ended."""
         parts = [part for field in fields.items() for part in field]

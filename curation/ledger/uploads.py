@@ -12,7 +12,7 @@ from curation.models import Video
 from curation.ports import Part, SourceVideo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from curation.ledger.store import Store
 
@@ -135,6 +135,18 @@ class UploadLedger:
     def clear(self, run_id: str) -> None:
         """Writes that nothing of the run's upload is left over."""
         self._store.remove_member(keys.UPLOADS, run_id)
+
+    def mark_orphans(self, upload_ids: Sequence[str]) -> dict[str, float]:
+        """Notes since when these open uploads seem to be left over, and forgets all others.
+
+        Returns:
+            Seconds for which each has been marked; 0 for a new one.
+        """
+        now, marks = self._store.now(), self._store.hash_of(keys.ORPHANS)
+        # A mark that lies ahead was set before the clock was set back.
+        since = {upload_id: min(float(marks.get(upload_id, now)), now) for upload_id in upload_ids}
+        self._store.replace_fields(keys.ORPHANS, since, ttl_s=keys.WORK_TTL_S)
+        return {upload_id: now - marked_at for upload_id, marked_at in since.items()}
 
     def _forget(self, run_id: str, upload_id: str, n_parts: str) -> bool:
         forgotten: int = self._store.script(

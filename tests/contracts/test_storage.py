@@ -13,7 +13,7 @@ import pytest
 
 from curation.adapters.storage.s3 import S3Storage
 from curation.errors import OperatorError, RequestError, TransientError
-from curation.ports import UPLOAD_GONE, ObjectInfo, Part
+from curation.ports import UPLOAD_GONE, ObjectInfo, OpenUpload, Part
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -146,6 +146,20 @@ def test_unfinished__lists_the_object_alone(storage: S3Storage, uri: str) -> Non
 def test_unfinished__of_a_new_bucket__is_empty(storage: S3Storage, uri: str) -> None:
     """A bucket that never had an upload has no open one."""
     assert storage.unfinished(uri) == []
+
+
+def test_open_under__lists_all_below_the_prefix(storage: S3Storage, uri: str) -> None:
+    """Open uploads below a prefix are named by object and id, those beside it are not."""
+    mine = OpenUpload(uri, storage.begin(uri, content_type="video/mp4"))
+    other = uri.replace("run-1", "run-2")
+    second = OpenUpload(other, storage.begin(other, content_type="video/mp4"))
+    beside = uri.replace("videos", "films")
+    storage.begin(beside, content_type="video/mp4")
+
+    found = storage.open_under(uri.partition("run-1")[0])
+
+    assert {mine, second} == set(found)
+    assert len(found) == 2
 
 
 def test_head__missing__is_none(storage: S3Storage, uri: str) -> None:

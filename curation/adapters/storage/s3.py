@@ -17,7 +17,7 @@ from curation.adapters.storage.s3_contents import S3Contents
 from curation.adapters.storage.s3_errors import translated
 from curation.errors import OperatorError, RequestError, TransientError
 from curation.models import split_bucket_uri
-from curation.ports import UPLOAD_GONE, ObjectInfo, Part
+from curation.ports import UPLOAD_GONE, ObjectInfo, OpenUpload, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,21 +109,31 @@ class S3Storage:
 
     def unfinished(self, uri: str) -> list[str]:
         """Returns the ids of the object's open uploads; none if the server does not list them."""
-        bucket, key = split_bucket_uri(uri)
+        return [found.upload_id for found in self.open_under(uri) if found.uri == uri]
+
+    def open_under(self, prefix_uri: str) -> list[OpenUpload]:
+        """Returns all open uploads under a prefix; none if the server does not list them."""
+        bucket, prefix = split_bucket_uri(prefix_uri)
         try:
-            found = self._calls.send(
+            return self._calls.send(
                 f"s3://{bucket}/",
                 "s3:ListBucketMultipartUploads",
-                lambda s3: s3.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", []),
+                lambda s3: [
+                    OpenUpload(f"s3://{bucket}/{item['Key']}", item["UploadId"])
+                    for page in s3.get_paginator("list_multipart_uploads").paginate(
+                        Bucket=bucket, Prefix=prefix
+                    )
+                    for item in page.get("Uploads", [])
+                ],
             )
         except OperatorError as error:
-            log.warning("Open uploads cannot be listed", extra={"uri": uri, "code": error.code})
+            facts = {"uri": prefix_uri, "code": error.code}
+            log.warning("Open uploads cannot be listed", extra=facts)
             return []
         except TransientError as error:
             if error.code != UPLOAD_GONE:  # how rclone says that the bucket never had one
                 raise
             return []
-        return [item["UploadId"] for item in found if item["Key"] == key]
 
     def head(self, uri: str) -> ObjectInfo | None:
         """Returns the object's facts, or None if there is none."""

@@ -12,6 +12,11 @@ if at_end[state] then return {'done'} end
 if turn < tonumber(redis.call('HGET', run, step .. '.turn') or '0') then return {'stale'} end
 local until_ = tonumber(redis.call('HGET', run, step .. '.held_until') or '0')
 local owner = redis.call('HGET', run, step .. '.owner')
+if until_ > now + ARGV[5] then
+  -- Held before the clock was set back; from now on as long as any other hold.
+  until_ = now + ARGV[5]
+  redis.call('HSET', run, step .. '.held_until', until_)
+end
 if owner and owner ~= ARGV[4] and until_ > now then return {'busy', tostring(until_ - now)} end
 if redis.call('HEXISTS', run, 'outcome') == 1 and ARGV[7] ~= '1' then return {'ended'} end
 if owner and owner ~= ARGV[4] then redis.call('HINCRBY', run, step .. '.deaths', 1) end
