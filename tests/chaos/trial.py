@@ -1,0 +1,190 @@
+"""A trial: one cell with one seed, from `enqueue` until everything is at rest."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import random
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import Redis
+
+from curation.errors import CurationError
+from curation.ledger.store import LedgerUnavailable, Store
+from curation.models import RunRequest
+from curation.settings import Settings
+from curation.telemetry import FactsFormatter
+from pipeline import client
+from tests.chaos import cluster, hooks
+from tests.chaos.clock import CLOCK
+from tests.chaos.hooks import POINTS
+from tests.chaos.instance import INSTANCE_ID
+from tests.chaos.promises import Break, check, worst_time_to_stop_s
+from tests.chaos.stage import SECRETS, World
+from tests.chaos.cells import SURVIVED
+from tests.chaos.strike import Strike
+from tests.support.clips import small_clip
+from workers import base
+
+if TYPE_CHECKING:
+    from tests.chaos.cells import Cell
+    from tests.chaos.promises import History
+    from tests.chaos.wire import Wire
+
+# The project's defaults but for the deadline, which would only make a trial longer.
+RUN_DEADLINE_S = 3_600.0
+# After all is at rest the reaper gets this long to tidy up.
+_TAIL_S = 150.0
+_ASK_AGAIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one trial.
+
+    Attributes:
+        cell: Step and fault.
+        seed: Of all dice.
+        has_struck: Whether the fault was there at all.
+        breaks: Promises that were not kept.
+        worst_s: Longest time from the last hold to the stop, in virtual seconds.
+        state: In which the first run ended.
+    """
+
+    cell: Cell
+    seed: int
+    has_struck: bool
+    breaks: list[Break]
+    worst_s: float
+    state: str
+
+
+class Bench:
+    """What all trials of a process share: the wire, Redis, and the code under test."""
+
+    def __init__(self, wire: Wire, redis_url: str, folder: Path) -> None:
+        os.environ |= _environment(wire.url, redis_url)
+        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        self.settings = Settings.load()
+        self.log = io.StringIO()
+        self._wire = wire
+        self._folder = folder
+        self._redis_url = redis_url
+        _log_to(self.log)
+        hooks.install()
+        cluster.prepare()
+        Store.connect = self._store  # type: ignore[method-assign]  # the ledger's clock is virtual
+        self.world: World | None = None
+
+    def run(self, cell: Cell, seed: int) -> Trial:
+        """Runs a cell with a seed."""
+        history, strike = self.play(cell, seed)
+        breaks = check(history)
+        state = history.runs[0].state if history.runs else ""
+        if cell.fault in SURVIVED:
+            breaks += [
+                Break("small troubles pass", f"Run {run.run_id} is {run.state}: {run.error}")
+                for run in history.runs
+                if run.state != "completed"
+            ]
+        worst_s = worst_time_to_stop_s(history)
+        return Trial(cell, seed, strike.struck_at is not None, breaks, worst_s, state)
+
+    def play(self, cell: Cell, seed: int) -> tuple[History, Strike]:
+        """Plays a cell with a seed; returns what happened."""
+        CLOCK.reset()
+        self.redis.flushall()
+        self.log.seek(0), self.log.truncate()
+        random.seed(f"{cell}/{seed}")
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            key = random.randrange(2**32)
+            world = self.world = World(self.settings, self.redis, Path(folder), key)
+            world.video = small_clip()
+            self._wire.stage = world
+            strike = Strike(cell, world, enqueue=self._ask_for_run)
+            self._connect(world, strike)
+            self._ask_for_run("key-1")
+            world.cluster.start_beat()
+            self._go_on(world)
+            self._wire.stage = None
+            return world.finish({"the logs": self.log.getvalue()}), strike
+
+    def _go_on(self, world: World) -> None:
+        limit = CLOCK.now + RUN_DEADLINE_S + 4 * self.settings.run.lease_ttl_s
+        rest_from: float | None = None
+        while CLOCK.now < limit and CLOCK.step():
+            world.observe()
+            if not self._is_at_rest(world):
+                rest_from = None
+            elif rest_from is None:
+                rest_from = CLOCK.now
+            elif CLOCK.now - rest_from > _TAIL_S:
+                return
+
+    def _is_at_rest(self, world: World) -> bool:
+        if world.instance.is_billed or not world.cluster.is_idle():
+            return False
+        gone = world.cluster.is_dead or world.history.wiped_at is not None
+        return gone or world.all_ended()
+
+    def _connect(self, world: World, strike: Strike) -> None:
+        POINTS.before, POINTS.after = strike.before, strike.after
+        POINTS.redis = strike.redis
+        POINTS.latency_s = lambda: world.dice.uniform(0.01, 0.25)
+
+    def _ask_for_run(self, key: str) -> None:
+        """Has somebody ask for a run, who asks again with the same key when Redis is away."""
+
+        def ask() -> None:
+            request = RunRequest(source=f"{self._wire.url}/source/clip.mp4", idempotency_key=key)
+            with contextlib.suppress(CurationError):
+                try:
+                    client.enqueue(request)
+                except LedgerUnavailable:
+                    CLOCK.after(_ASK_AGAIN_S, lambda: self._ask_for_run(key))
+
+        CLOCK.after(0.0, lambda: CLOCK.spawn("enqueue", ask))
+
+    def _store(self, url: str) -> Store:
+        store = _connect_store(url)
+        return Store(store._redis, clock=lambda: self.world.ledger_now() if self.world else 0.0)
+
+
+_connect_store = Store.connect
+
+
+def _environment(url: str, redis_url: str) -> dict[str, str]:
+    return SECRETS | {
+        "PYTHON_DOTENV_DISABLED": "1",
+        "REDIS_URL": redis_url,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "key-of-the-matrix",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "LIGHTLY_SERVER_LOCATION": url,
+        "LIGHTLY_DATASET_NAME": "videos-{run_id}",
+        "S3_REGION": "us-east-1",
+        "S3_ROLE_ARN": "arn:aws:iam::123456789012:role/lightly",
+        "S3_INPUT_BUCKET": "s3://videos/in/",
+        "S3_LIGHTLY_BUCKET": "s3://results/out/",
+        "EC2_REGION": "us-east-1",
+        "EC2_INSTANCE_ID": INSTANCE_ID,
+        "RUN_DEADLINE_S": str(RUN_DEADLINE_S),
+        "ALLOWED_VIDEO_HOSTS": url.removeprefix("http://"),
+        "SELECTION_BACKEND": "lightly",
+    }
+
+
+def _log_to(stream: io.StringIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(FactsFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
