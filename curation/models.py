@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from curation.links import public_url
+from curation.selection_config import AnyConfig, SelectionConfig, diverse
 from curation.states import Backend, Outcome, RunState, StepName, StepState
 
 # Two hex digits a byte; the time in front makes ids sort by age.
@@ -72,6 +73,11 @@ Timestamp = Annotated[
 
 # A video source URI. A signed link must be kept to be fetched, but is not shown to anybody.
 SourceUri = Annotated[str, PlainSerializer(public_url, when_used="json")]
+# As its author wrote it, without the defaults.
+ShownConfig = Annotated[
+    SelectionConfig | None,
+    PlainSerializer(lambda config: config.to_dict() if config else None, when_used="json"),
+]
 
 
 class Record(BaseModel):
@@ -88,20 +94,32 @@ class RunRequest(Record):
         proportion_samples: Share of frames to keep, 0 < share <= 1.
         selection_backend: Who selects.
         idempotency_key: The same key gives the same run; None makes a new run each time.
+        selection_config: What to choose, a mapping or JSON in the hosted service's language; None
+            chooses the frames that differ most. An amount in it counts, not `proportion_samples`.
     """
 
     source: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
     proportion_samples: Annotated[float, Field(gt=0, le=1)] | None = None
     selection_backend: Backend | None = None
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    selection_config: AnyConfig | None = None
 
 
 class Request(Record):
     """A run request with every open field filled from the settings; part of the status object."""
 
     source: SourceUri
-    proportion_samples: float
+    proportion_samples: float  # counts unless the config names an amount
     selection_backend: Backend
+    selection_config: ShownConfig = None
+
+    @property
+    def config(self) -> SelectionConfig:
+        """The selection config in force, with its amount."""
+        config = self.selection_config or diverse(self.proportion_samples)
+        if config.n_samples or config.proportion_samples:
+            return config
+        return config.model_copy(update={"proportion_samples": self.proportion_samples})
 
 
 class Step(Record):

@@ -15,6 +15,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
+# Part of a key in the Lightly bucket.
+DATAPOOL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
 
 def _config(prefix: str = "") -> SettingsConfigDict:
@@ -142,6 +144,15 @@ class RunSettings(BaseSettings):
 
     selection_backend: Backend = Field(Backend.LIGHTLY, description="lightly or engine")
     proportion_samples: float = Field(0.1, gt=0, le=1, description="Share of frames to keep")
+    selection_config: str | None = Field(
+        None, description="What to choose: a JSON file or JSON, in the hosted service's language"
+    )
+    datapool: Annotated[str, StringConstraints(pattern=DATAPOOL_NAME)] | None = Field(
+        None, description="Datapool: runs choose what its earlier runs have not; empty: none"
+    )
+    datapool_distance: float = Field(
+        0.1, ge=0, le=2, description="Frames nearer than this to one in the datapool are not new"
+    )
     poll_interval_s: Seconds = Field(30.0, description="Seconds between looks at a selection run")
     instance_poll_interval_s: Seconds = Field(
         5.0, description="Seconds between looks at the instance and its SSM agent"

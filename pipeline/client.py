@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 
-from curation.errors import RequestError
+from curation.errors import OperatorError, RequestError
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import LedgerUnavailable
 from curation.models import Request, RunRequest
-from curation.settings import Settings
+from curation.selection_config import load_config
+from curation.selection_support import check_engine
+from curation.settings import INVALID, Settings
 from curation.source_uri import kind_of
-from curation.states import Outcome, RunState
+from curation.states import Backend, Outcome, RunState
 from curation.steps.reap import next_steps
 from pipeline.canvas import build_run
 from workers.messages import send_step
 
 if TYPE_CHECKING:
     from curation.models import Run
+    from curation.selection_config import SelectionConfig
 
 # How often `wait` reads the ledger: one small Redis command each time.
 _LOOK_EVERY_S = 0.5
@@ -129,11 +132,37 @@ def ledger() -> Ledger:
 def _fill(asked: RunRequest, known: Settings) -> Request:
     source = asked.source or known.source.video_source
     kind_of(source)  # refuses what no step could fetch, before anything is written
-    return Request(
+    request = Request(
         source=source,
         proportion_samples=asked.proportion_samples or known.run.proportion_samples,
         selection_backend=asked.selection_backend or known.run.selection_backend,
+        selection_config=asked.selection_config or _default_config(known),
     )
+    _check_config(asked, request)
+    return request
+
+
+def _default_config(known: Settings) -> SelectionConfig | None:
+    text = known.run.selection_config
+    try:
+        return load_config(text) if text else None
+    except ValueError as error:
+        raise OperatorError(f"SELECTION_CONFIG: {error}.", code=INVALID) from None
+
+
+def _check_config(asked: RunRequest, request: Request) -> None:
+    config = request.selection_config
+    if config is None:
+        return
+    if request.selection_backend is Backend.ENGINE:
+        check_engine(config)
+    amount = config.proportion_samples or config.n_samples
+    if amount and asked.proportion_samples not in {None, amount}:
+        raise RequestError(
+            f"proportion_samples is {asked.proportion_samples:g}, but selection_config asks for "
+            f"{amount:g}. Give one of them.",
+            code="request:selection-config",
+        )
 
 
 def _publish(

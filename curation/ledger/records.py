@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from curation.models import Run, Selection
+from curation.models import Request, Run, Selection
 from curation.states import StepName
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def to_run(
                 "source": fields["source"],
                 "proportion_samples": fields["proportion_samples"],
                 "selection_backend": backend,
+                "selection_config": _parsed(fields.get("selection_config")),
             },
             "steps": {name.value: _step(fields, name) for name in StepName},
             "video": _parsed(fields.get("video")),
@@ -52,6 +53,13 @@ def to_run(
         }
         | {name: _time(fields.get(name)) for name in _TIMES}
     )
+
+
+def request_fields(request: Request) -> dict[str, str | float]:
+    """Returns the hash fields of a request."""
+    config = request.selection_config
+    fields = request.model_dump(exclude={"selection_config"})
+    return fields | ({"selection_config": json.dumps(config.to_dict())} if config else {})
 
 
 def selection_fields(**facts: str | int | None) -> dict[str, str | int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from curation.errors import RequestError, RunUnknown
 from curation.ledger import keys
 from curation.ledger.engine import to_engine_task
-from curation.ledger.records import selection_fields, to_run
+from curation.ledger.records import request_fields, selection_fields, to_run
 from curation.models import new_run_id
 from curation.states import Backend, StepName, StepState
 
@@ -67,7 +67,7 @@ class RunLedger:
         touched = [keys.run_key(run_id), keys.idempotency_key(idempotency_key or "")]
         touched += [keys.RUNS, keys.ACTIVE, keys.expected_key(instance_id)]
         expected_until = now + expected_s if instance_id else ""
-        fields = request.model_dump() | _adopted(resumed_from)
+        fields = request_fields(request) | _adopted(resumed_from)
         flat = [part for field in fields.items() for part in field]
         found: str = self._store.script_to_disk(
             "create_run",

@@ -10,6 +10,7 @@ from rich.console import Group
 
 from curation.ledger.store import LedgerUnavailable
 from curation.models import Run, RunRequest
+from curation.selection_config import SelectionConfig, load_config
 from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend, RunState
 from pipeline import client
@@ -34,6 +35,14 @@ _Backend = Annotated[
     Backend | None, typer.Option(help="Who selects. Without it: SELECTION_BACKEND.")
 ]
 _Key = Annotated[str | None, typer.Option(help="The same key gives the same run, however often.")]
+_Config = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="What to choose: JSON in the hosted service's language. Without it: SELECTION_CONFIG.",
+        show_default=False,
+    ),
+]
 _Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")]
 _RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id.", show_default=False)]
 # Where the caller has set a field of the request.
@@ -42,15 +51,17 @@ _SET_BY = {
     "proportion_samples": "--proportion",
     "selection_backend": "--backend",
     "idempotency_key": "--idempotency-key",
+    "selection_config": "--selection-config",
 }
 
 
-def run(
+def run(  # noqa: PLR0913  # each is an option of the command
     source: _Source = None,
     *,
     proportion: _Proportion = None,
     backend: _Backend = None,
     idempotency_key: _Key = None,
+    selection_config: _Config = None,
     wait: _Wait = False,
     as_json: Json = False,
 ) -> None:
@@ -63,6 +74,7 @@ def run(
         proportion_samples=proportion,
         selection_backend=backend,
         idempotency_key=idempotency_key,
+        selection_config=_loaded(selection_config),
     )
     run_id = client.enqueue(request)
     if wait:
@@ -155,6 +167,13 @@ def _request(**asked: object) -> RunRequest:
             for item in error.errors()
         ]
         raise typer.BadParameter("; ".join(problems)) from None
+
+
+def _loaded(config: str | None) -> SelectionConfig | None:
+    try:
+        return load_config(config) if config else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--selection-config: {error}") from None
 
 
 def _absolute(source: str | None) -> str | None:

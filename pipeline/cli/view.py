@@ -131,10 +131,17 @@ def _doing(run: Run, task: EngineTask | None) -> RenderableType:
     return row
 
 
+def _amount(run: Run) -> str:
+    config = run.request.config
+    if config.n_samples:
+        return f"{config.n_samples} frames"
+    return f"{config.proportion_samples or 0:.3g} of the frames"
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     facts = [
         ("source", public_url(run.request.source)),
-        ("keep", f"{run.request.proportion_samples:.3g} of the frames, by {run.selection.backend}"),
+        ("keep", f"{_amount(run)}, by {run.selection.backend}"),
         ("created", moment(run.created_at)),
     ]
     if run.video:

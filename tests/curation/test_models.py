@@ -45,6 +45,7 @@ FRESH = {
         "source": "pexels:popular",
         "proportion_samples": 0.1,
         "selection_backend": "engine",
+        "selection_config": None,
     },
     "steps": {name.value: STEP for name in StepName},
     "video": {"uri": None, "size_bytes": None, "sha256": None, "source_url": None},
