@@ -5,57 +5,60 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from curation.engine.containers import HEAD_BYTES, sniff
+from curation.engine.limits import MAX_PIXELS, check_limits
+from curation.engine.opening import n_frames_declared, open_container, video_stream
+from curation.engine.order import Mark, Order
 from curation.engine.packages import explained
-from curation.errors import RequestError
+from curation.engine.packets import Segment, packets_of
 
 with explained():
     import av
-    from av.stream import Disposition
-    from av.video.reformatter import VideoReformatter
+    from av.video.reformatter import Interpolation, VideoReformatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-# The file may be ranges of an S3 object, where each read is a request.
-READ_BYTES = 1024 * 1024
-# 8K film, upright or not. JPEG itself ends at 65,500 pixels a side.
-MAX_SIDE_PIXELS = 16_384
-MAX_PIXELS = 8_192 * 4_320
-# 2.3 hours at 30 frames a second. An embedding takes 5 KiB, and selection time goes with N squared.
-MAX_FRAMES = 250_000
-# Both passes over full HD of this size take one core some two hours, of the six that a run has.
-MAX_TOTAL_PIXELS = 10**12
+    from curation.engine.packets import Packet
+
+    Picture = tuple[av.VideoFrame, Mark, int]
+
 # The colour matrices that swscale knows (AVColorSpace); it refuses frames that name another, as
 # real files do. "Unspecified" makes it assume what players assume.
 _COLORSPACES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 _UNSPECIFIED = 2
 # Frames a second where the file does not say; it is FFmpeg's own assumption, too.
 _ASSUMED_RATE = 25
+# Containers whose index and seeking count in presentation time; all others count in decoding time.
+_PRESENTATION_CLOCKS = frozenset({"matroska", "ogg"})
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """One frame of a video.
+    """One frame of a video or of a segment.
 
     Attributes:
-        number: Position in presentation order, from 0; damaged frames count.
+        number: Position in presentation order, from 0 at the start of what is decoded; damaged
+            frames count.
         timestamp_s: Presentation time in seconds, as the file has it (MPEG-TS begins above 0).
+        is_key: Whether it is a keyframe: nothing before it damages it or what comes after it.
         is_corrupt: Whether the decoder says that the picture is damaged.
+        n_errors: Signs of damage in what was decoded up to this frame and is not counted at an
+            earlier one: packets that could not be decoded, pictures that are flagged.
         picture: The picture as decoded, in the video's own pixel format.
     """
 
     number: int
     timestamp_s: float
+    is_key: bool
     is_corrupt: bool
+    n_errors: int
     picture: av.VideoFrame
 
 
@@ -63,37 +66,52 @@ class Video:
     """An open video.
 
     Attributes:
+        name: Its file name, for errors.
         n_frames_declared: Frames that the file says it has, or None. It may be wrong.
+        container, stream: PyAV's view of it, for those that look at packets.
+        time_base: Seconds in a tick of the stream's clock.
+        is_untimed: Whether its frames have no times of their own and are counted instead.
+
+    Args:
+        file: A seekable file.
+        name: See above.
+
+    Raises:
+        RequestError: If it is no video, has no video stream, cannot be decoded or is beyond the
+            limits.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, name: str) -> None:
-        self.n_frames_declared = _n_frames_declared(container, stream)
-        self._container = container
-        self._stream = stream
-        self._name = name
+    def __init__(self, file: BinaryIO, *, name: str) -> None:
+        self.name = name
+        self._file = file
         self._reformatter = VideoReformatter()
-        check_limits(stream.width, stream.height, self.n_frames_declared or 1, name=name)
-        # AVI has no presentation times; of frames that are stored in another order than they are
-        # shown, FFmpeg guesses them wrongly (seen with H.264).
-        self._is_untimed = container.format.name == "avi" and stream.codec_context.reorder_depth > 0
-        # One thread: the same frames come out on every machine, and several engines can share one.
-        stream.codec_context.thread_count = 1
-        # The size may change on the way; the decoder refuses before it allocates.
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._open()
 
-    def frames(self) -> Iterator[DecodedFrame]:
-        """Decodes all frames, once, in presentation order; what cannot be decoded is left out.
+    def frames(self, segment: Segment | None = None) -> Iterator[DecodedFrame]:
+        """Decodes all frames, in presentation order; what cannot be decoded is left out.
+
+        The segments of `plan_segments` give, one after the other, the frames of the whole.
+
+        Args:
+            segment: The part to decode; None: all.
 
         Raises:
             RequestError: If there are more or larger frames than the limits allow.
         """
-        for number, picture in enumerate(self._pictures()):
-            check_limits(picture.width, picture.height, number + 1, name=self._name)
+        for number, (picture, _, n_errors) in enumerate(self._from_keyframe(segment or Segment())):
+            check_limits(picture.width, picture.height, number + 1, name=self.name)
             yield DecodedFrame(
-                number, self._timestamp_s(picture, number), picture.is_corrupt, picture
+                number,
+                self._timestamp_s(picture, number),
+                picture.key_frame,
+                picture.is_corrupt,
+                n_errors,
+                picture,
             )
 
-    def pixels(self, frame: DecodedFrame, *, size: int | None = None) -> NDArray[np.uint8]:
+    def pixels(
+        self, frame: DecodedFrame, *, size: int | tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
         """Returns the frame upright as RGB, shape (H, W, 3), uint8.
 
         Args:
@@ -102,32 +120,139 @@ class Video:
         """
         if frame.picture.colorspace not in _COLORSPACES:
             frame.picture.colorspace = _UNSPECIFIED
-        # Scaled before it is RGB: a full RGB frame in between halves the throughput.
-        rgb = self._reformatter.reformat(frame.picture, size, size, "rgb24", threads=1)
-        pixels: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
         # Phones store the sensor's picture and how to turn it; both turn anticlockwise.
-        return np.ascontiguousarray(np.rot90(pixels, frame.picture.rotation // 90))
+        turns = frame.picture.rotation // 90
+        height, width = (size, size) if isinstance(size, int) else size or (None, None)
+        if turns % 2:
+            height, width = width, height
+        # Scaled before it is RGB: a full RGB frame in between halves the throughput. AREA is the
+        # fastest that looks at all pixels.
+        rgb = self._reformatter.reformat(
+            frame.picture, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+        )
+        pixels: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+        return np.ascontiguousarray(np.rot90(pixels, turns))
 
-    def _pictures(self) -> Iterator[av.VideoFrame]:
-        for packet in self._packets():
-            try:
-                pictures = self._stream.codec_context.decode(packet)
-            except av.FFmpegError:
-                continue  # a damaged packet; the decoder finds its way back by itself
-            yield from pictures
-
-    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
+    def packets(self) -> Iterator[Packet]:
+        """Yields the packets of the stream from where the container stands."""
+        self._is_fresh = False
         try:
-            yield from self._container.demux(self._stream)
+            yield from (packet for packet in self.container.demux(self.stream) if packet.size)
         except (av.FFmpegError, IndexError):
             # The rest of the file cannot be read; what the decoder holds still can. PyAV 18.1 ends
             # a file in which a stream appears late with an IndexError.
-            yield None
+            return
+
+    def key_time(self, packet: Packet) -> int | None:
+        """Returns a keyframe's time on the clock by which the container seeks."""
+        is_by_presentation = self.container.format.name in _PRESENTATION_CLOCKS
+        return packet.pts if is_by_presentation else packet.dts
+
+    def seek(self, time: int) -> bool:
+        """Goes to the last keyframe that is not after `time`, and tells whether it could.
+
+        Args:
+            time: On the clock of `key_time`. The container may miss it in either direction.
+        """
+        self._is_fresh = False
+        try:
+            self.container.seek(time, stream=self.stream)
+        except av.FFmpegError:
+            return False
+        return True
+
+    def rewind(self) -> None:
+        """Goes to the beginning, where packets and frames are as in a file never read before."""
+        if not self._is_fresh:
+            self.close()
+            self._open()
+
+    def close(self) -> None:
+        """Gives the decoder's memory back; the file stays open."""
+        self.container.close()
+
+    def _open(self) -> None:
+        self.container = open_container(self._file, name=self.name)
+        self._is_fresh = True
+        try:
+            self._open_stream()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _open_stream(self) -> None:
+        self.stream = video_stream(self.container, name=self.name)
+        self.time_base = self.stream.time_base or Fraction(1, _ASSUMED_RATE)
+        self.n_frames_declared = n_frames_declared(self.container, self.stream)
+        context = self.stream.codec_context
+        check_limits(context.width, context.height, self.n_frames_declared or 1, name=self.name)
+        # AVI has no presentation times; of frames that are stored in another order than they are
+        # shown, FFmpeg guesses them wrongly (seen with H.264).
+        self.is_untimed = self.container.format.name == "avi" and context.reorder_depth > 0
+        # One thread: the same frames come out on every machine, and several engines can share one.
+        context.thread_count = 1
+        context.copy_opaque = True
+        # The size may change on the way; the decoder refuses before it allocates.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+
+    def _from_keyframe(self, segment: Segment) -> Iterator[Picture]:
+        pictures = self._pictures(segment)
+        first = next(pictures, None)
+        if segment.start is not None and (first is None or first[1].number):
+            # What is called a keyframe may be no clean start, for instance where a picture is
+            # refreshed bit by bit: the decoder needs what comes before.
+            pictures = self._pictures(segment, warm_up=True)
+            first = next(pictures, None)
+        if first is not None:
+            yield from chain([first], pictures)
+
+    def _pictures(self, segment: Segment, *, warm_up: bool = False) -> Iterator[Picture]:
+        order = Order()
+        packets = packets_of(
+            self._packets_from(segment.start, warm_up=warm_up),
+            segment,
+            self.key_time,
+            warm_up=warm_up,
+        )
+        for number, (packet, is_mine) in enumerate(packets):
+            yield from _mine(order.came(self._decode(packet, Mark(number, is_mine), order)))
+        yield from _mine(order.came(self._flush()))
+        yield from _mine(order.rest())
+
+    def _decode(self, packet: Packet, mark: Mark, order: Order) -> list[av.VideoFrame]:
+        packet.opaque = mark
+        order.sent(mark)
+        if packet.is_corrupt:
+            order.failed(mark)
+        try:
+            return self.stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            order.failed(mark)
+            return []  # the decoder finds its way back by itself
+
+    def _flush(self) -> list[av.VideoFrame]:
+        try:
+            return self.stream.codec_context.decode(None)
+        except av.FFmpegError:
+            return []
+
+    def _packets_from(self, start: int | None, *, warm_up: bool) -> Iterator[Packet]:
+        if start is not None and self.seek(start - warm_up):
+            packets = self.packets()
+            first = next(packets, None)
+            if first is None:
+                return packets
+            time = self.key_time(first)
+            if time is None or time <= start:
+                return chain([first], packets)
+        # Where nothing else leads there, a walk from the beginning does.
+        self.rewind()
+        return self.packets()
 
     def _timestamp_s(self, picture: av.VideoFrame, number: int) -> float:
-        if picture.pts is not None and picture.time_base is not None and not self._is_untimed:
-            return float(picture.pts * picture.time_base)
-        return float(Fraction(number) / (self._stream.guessed_rate or _ASSUMED_RATE))
+        if picture.pts is not None and not self.is_untimed:
+            return float(picture.pts * self.time_base)
+        return float(Fraction(number) / (self.stream.guessed_rate or _ASSUMED_RATE))
 
 
 @contextmanager
@@ -142,69 +267,12 @@ def open_video(file: BinaryIO, *, name: str) -> Iterator[Video]:
         RequestError: If it is no video, has no video stream, cannot be decoded or is beyond the
             limits.
     """
-    file.seek(0)
-    container = sniff(file.read(HEAD_BYTES), name=name)
-    file.seek(0)
+    video = Video(file, name=name)
     try:
-        opened = av.open(
-            file, "r", format=container.demuxer, buffer_size=READ_BYTES, metadata_errors="replace"
-        )
-    except av.FFmpegError as error:
-        raise undecodable(name, error.strerror or str(error)) from error
-    with opened:
-        yield Video(opened, _video_stream(opened, name), name)
+        yield video
+    finally:
+        video.close()
 
 
-def check_limits(width: int, height: int, n_frames: int, *, name: str) -> None:
-    """Refuses a video that would take more time or memory than any real one.
-
-    Raises:
-        RequestError: If a picture is too large or there are too many of them.
-    """
-    pixels = width * height
-    n_accepted = min(MAX_FRAMES, MAX_TOTAL_PIXELS // max(pixels, 1))
-    if max(width, height) > MAX_SIDE_PIXELS or pixels > MAX_PIXELS:
-        limit = f"at most {MAX_PIXELS:,} pixels, {MAX_SIDE_PIXELS:,} a side, are accepted"
-    elif n_frames > n_accepted:
-        limit = f"at most {n_accepted:,} of these are accepted"
-    else:
-        return
-    message = (
-        f"{name!r} has frames of {width} x {height} pixels, {n_frames:,} or more of them; {limit}. "
-        "Send a smaller video, or cut it into pieces."
-    )
-    raise RequestError(message, code="source:beyond-limits")
-
-
-def undecodable(name: str, reason: str) -> RequestError:
-    """Returns the error for a video of which no frame can be decoded."""
-    message = f"{name!r} cannot be decoded: {reason}. Is the file complete?"
-    return RequestError(message, code="source:undecodable")
-
-
-def _video_stream(container: InputContainer, name: str) -> VideoStream:
-    # The cover of an audio file is a video stream, too.
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    if not streams:
-        message = f"{name!r} has no video stream, only {_contents(container)}."
-        raise RequestError(message, code="source:no-video-stream")
-    if streams[0].codec_context is None:
-        raise undecodable(name, "there is no decoder for its codec")
-    return streams[0]
-
-
-def _contents(container: InputContainer) -> str:
-    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-    return " and ".join(kinds) or "pictures"
-
-
-def _n_frames_declared(container: InputContainer, stream: VideoStream) -> int | None:
-    if stream.frames:
-        return stream.frames
-    if container.duration is None or not stream.average_rate:
-        return None
-    return round(container.duration / av.time_base * stream.average_rate)
+def _mine(pictures: Iterator[Picture]) -> Iterator[Picture]:
+    return (picture for picture in pictures if picture[1].is_mine)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curation.engine.containers import sniff
-from curation.engine.decode import open_video, undecodable
+from curation.engine.decode import open_video
+from curation.engine.opening import undecodable
 
 if TYPE_CHECKING:
     from typing import BinaryIO

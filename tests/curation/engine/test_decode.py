@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.engine.decode import READ_BYTES, open_video
+from curation.engine.decode import open_video
+from curation.engine.opening import READ_BYTES
 from curation.errors import RequestError, TransientError
 from tests.support.media import read_number, shipped_clip, write_audio, write_scenes
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 
-from curation.engine.decode import check_limits, open_video
+from curation.engine.decode import open_video
+from curation.engine.limits import check_limits
 from curation.errors import RequestError
 from tests.support.media import write_audio, write_playlist, write_scenes
 
@@ -65,7 +66,7 @@ def test_open_video__refuses_a_file_without_its_index(tmp_path: Path) -> None:
     [
         # Width and height in the stream's format; frames in its header (AVI's BITMAPINFOHEADER
         # and AVIStreamHeader).
-        (b"strf", 12, (16_000).to_bytes(4, "little") * 2, "16000 x 16000 pixels"),
+        (b"strf", 12, (16_000).to_bytes(4, "little") * 2, "more than 35,389,440 pixels"),
         (b"strh", 40, (300_000).to_bytes(4, "little"), "300,000 or more"),
     ],
 )
