@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator
@@ -167,6 +167,12 @@ class RunSettings(BaseSettings):
     schedule_cron: str | None = Field(None, description="When beat enqueues a run, cron syntax")
     engine_cache_dir: str | None = Field(
         None, description="Where the converted network is kept; empty: the user's cache folder"
+    )
+    engine_embedder: str = Field(
+        "lite0", description="How frames are compared: lite0, features or the path of an ONNX model"
+    )
+    engine_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the network runs: auto (the GPU if there is one), cpu or cuda"
     )
     liveness_file: str | None = Field(None, description="File that a working Celery process renews")
 

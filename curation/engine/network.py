@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.engine.embed import N_FEATURES, SIZE
 from curation.engine.packages import explained
 
 with explained():
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+# Numbers that the network makes of a picture, and classes that it tells apart.
+N_FEATURES, N_CLASSES = 1280, 1000
 
 # The network saw pixels as (value - 127) / 128 in training (Google's `efficientnet_lite`).
 _MEAN, _SCALE = 127.0, 128.0
@@ -33,8 +35,9 @@ _OPSET, _IR_VERSION = 17, 8
 def build_network(weights: dict[str, NDArray[np.float32]]) -> bytes:
     """Returns the serialised ONNX model.
 
-    Input `pixels`: RGB, shape (1, 224, 224, 3), uint8. Outputs: `features`, the pooled features,
-    shape (1, 1280), float32; `logits`, the ImageNet classifier's, shape (1, 1000), float32.
+    Input `pixels`: RGB, shape (1, H, W, 3), uint8, H and W multiples of 32 (224 in training).
+    Outputs: `features`, the pooled features, shape (1, 1280), float32; `logits`, the ImageNet
+    classifier's, shape (1, 1000), float32.
     """
     graph = _Graph(weights)
     x = graph.preprocess("pixels")
@@ -100,7 +103,7 @@ class _Graph:
     ) -> str:
         """Adds a convolution with its batch norm folded in, and ReLU6 if `activate`."""
         kernel, bias = self._fold(convolution, norm)
-        # TensorFlow's "SAME" for the even sizes that 224 gives: the odd pixel goes to the end.
+        # TensorFlow's "SAME" for even sizes (multiples of 32 give them): the odd pixel goes last.
         padding = kernel.shape[-1] - stride
         begin, end = padding // 2, padding - padding // 2
         y = self.add(
@@ -123,10 +126,10 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "efficientnet-lite0",
-            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, SIZE, SIZE, 3])],
+            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, "H", "W", 3])],
             [
                 helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, N_FEATURES]),
-                helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1000]),
+                helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, N_CLASSES]),
             ],
             self._constants,
         )
