@@ -139,6 +139,10 @@ class Objects(Protocol):
         """Returns the object's facts, or None if there is none."""
         ...
 
+    def under(self, uri: str) -> Iterator[ObjectInfo]:
+        """Yields the objects whose URIs begin with this one, by name, without their types."""
+        ...
+
     def read(self, uri: str) -> AbstractContextManager[Iterator[bytes]]:
         """Opens the whole object as a stream of chunks."""
         ...

@@ -188,6 +188,24 @@ def test_put_and_delete(storage: S3Storage, uri: str) -> None:
     assert storage.head(uri) is None
 
 
+def test_under__lists_by_name(storage: S3Storage, bucket: str) -> None:
+    """A listing has what begins with the prefix, of any depth, and nothing else."""
+    for name in ("pool/b/2.frames", "pool/a.frames", "pools.txt"):
+        storage.put(f"s3://{bucket}/{name}", name.encode(), content_type="text/plain")
+
+    listed = list(storage.under(f"s3://{bucket}/pool/"))
+
+    assert listed == [
+        ObjectInfo(f"s3://{bucket}/pool/a.frames", 13, None),
+        ObjectInfo(f"s3://{bucket}/pool/b/2.frames", 15, None),
+    ]
+
+
+def test_under__nothing_is_empty(storage: S3Storage, bucket: str) -> None:
+    """A prefix without an object is no error."""
+    assert list(storage.under(f"s3://{bucket}/pool/")) == []
+
+
 @pytest.mark.parametrize("name", ["clip one.mp4", "cl\u00efp+&=%20.mp4", "\u52d5\u753b.mp4"])
 def test_put__any_name(storage: S3Storage, bucket: str, name: str) -> None:
     """Names need no escaping by the caller."""

@@ -143,6 +143,11 @@ class S3Storage:
             return None
         return ObjectInfo(uri, found.size_bytes, found.content_type)
 
+    def under(self, uri: str) -> Iterator[ObjectInfo]:
+        """Yields the objects whose URIs begin with this one, by name, without their types."""
+        for found in self.contents.under(uri):
+            yield ObjectInfo(found.uri, found.size_bytes, None)
+
     @contextmanager
     def read(self, uri: str) -> Iterator[Iterator[bytes]]:
         """Opens the whole object as a stream of chunks of 1 MiB."""
