@@ -1,0 +1,173 @@
+"""Looks at a world all the time while a cell is played, and tells its history for the checker."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+import psutil
+from redis.exceptions import RedisError
+
+from curation.errors import CurationError
+from sandbox.ask import ask
+from tests.chaos.promises import Call, Figures, History, Hold, RunFacts, Span
+
+if TYPE_CHECKING:
+    from curation.models import Run
+    from tests.chaos.live.world import LiveWorld
+
+_LOOK_S = 0.1
+_SCHEDULE = "create_docker_run_scheduled_by_dataset_id"
+_SECRETS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "FLOWER_BASIC_AUTH",
+    "LIGHTLY_TOKEN",
+    "PEXELS_API_KEY",
+    "S3_EXTERNAL_ID",
+)
+
+
+class Witness:
+    """Sees what nobody writes down: when runs changed their state, and when they held leases."""
+
+    def __init__(self, live: LiveWorld, figures: Figures) -> None:
+        """Takes the world and what is promised."""
+        self._live = live
+        self._began_at = time.time()
+        self._n_lightly_calls = len(live.lightly.calls())
+        self._states: dict[str, list[tuple[float, str]]] = {}
+        self._holds: dict[str, Hold] = {}
+        self._runs: dict[str, Run] = {}
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, daemon=True)
+        self.history = History(figures, ended_at=0.0)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def expect(self, run_id: str) -> None:
+        """Begins to look at a run."""
+        self._states[run_id] = []
+
+    def tell(self) -> History:
+        """Returns the history up to now."""
+        live, history = self._live, self.history
+        self._look()
+        history.ended_at = time.time()
+        history.calls = [*self._cloud_calls(), *self._lightly_calls()]
+        spans = [Span(*span) for span in live.cloud.billing()["spans"]]
+        history.billed = [span for span in spans if span.begin >= self._began_at]
+        history.holds = list(self._holds.values())
+        history.runs = [self._facts(run) for run in self._runs.values()]
+        history.scheduled = self._scheduled()
+        history.objects = self._objects()
+        history.open_uploads = self._open_uploads()
+        history.texts = self._texts()
+        history.canaries = tuple(live.setting[name] for name in _SECRETS)
+        return history
+
+    def _look_on(self) -> None:
+        while not self._is_over.wait(_LOOK_S):
+            self._look()
+
+    def _look(self) -> None:
+        # A broker that is away, or a run that was wiped, is what some cells are about.
+        for run_id in list(self._states):
+            with contextlib.suppress(CurationError):
+                self._see(self._live.ledger.runs.get(run_id))
+        with contextlib.suppress(CurationError):
+            self._see_holds()
+            self._see_ends_of_outages()
+        self.history.workers = max(self.history.workers, self._workers())
+
+    def _see(self, run: Run) -> None:
+        states = self._states[run.run_id]
+        if not states or states[-1][1] != run.state:
+            states.append((time.time(), run.state))
+        self._runs[run.run_id] = run
+
+    def _see_holds(self) -> None:
+        instance_id = self._live.cloud.instance_id
+        now = time.time()
+        for run_id, until in self._live.ledger.leases.holders(instance_id).items():
+            if until < now:
+                continue
+            seen = self._holds.get(run_id) or Hold(run_id, now, now, now)
+            renewed_at = until - self._live.lease_ttl_s
+            self._holds[run_id] = replace(seen, renewed_at=renewed_at, end=now)
+
+    def _see_ends_of_outages(self) -> None:
+        last_round = self._live.ledger.last_round() or 0.0
+        self.history.outages = [
+            Span(out.begin, time.time()) if out.end is None and last_round > out.begin + 1 else out
+            for out in self.history.outages
+        ]
+
+    def _workers(self) -> int:
+        """Returns how many Lightly Workers are on the instance now."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = self._live.process("cloud").children(recursive=True)
+            return sum("sandbox.lightly.worker" in " ".join(one.cmdline()) for one in below)
+        return 0
+
+    def _facts(self, run: Run) -> RunFacts:
+        return RunFacts(
+            run_id=run.run_id,
+            states=tuple(self._states[run.run_id]),
+            deadline_at=run.deadline_at,
+            accepted_sha256=_sha256_at(run.video.source_url) if run.video else "",
+            video_uri=run.video.uri if run.video else "",
+            sha256=run.video.sha256 if run.video else "",
+            error=(run.error.code, run.error.message) if run.error else (),
+            idempotency_key=run.idempotency_key or "",
+        )
+
+    def _cloud_calls(self) -> list[Call]:
+        return [
+            Call(**{name: call[name] for name in ("time", "service", "operation", "code", "acted")})
+            for call in self._live.cloud.calls()
+            if call["time"] >= self._began_at
+        ]
+
+    def _lightly_calls(self) -> list[Call]:
+        return [
+            Call(call["time"], "lightly", call["operation"], call["code"], acted=call["acted"])
+            for call in self._live.lightly.calls(skip=self._n_lightly_calls)
+        ]
+
+    def _scheduled(self) -> list[str]:
+        """Returns the dataset of each selection run; each run has one of its own."""
+        calls = self._live.lightly.calls(_SCHEDULE, skip=self._n_lightly_calls)
+        return [call["parameters"]["datasetId"] for call in calls if call["acted"]]
+
+    def _objects(self) -> dict[str, str]:
+        folder = self._live.world.data / "buckets" / "input"
+        return {
+            f"s3://input/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
+            for run_id in self._states
+            for path in folder.glob(f"videos/{run_id}/*")
+        }
+
+    def _open_uploads(self) -> list[str]:
+        return []
+
+    def _texts(self) -> dict[str, str]:
+        logs = (self._live.world.data / "logs").iterdir()
+        texts = {path.name: path.read_text(errors="replace") for path in logs}
+        with contextlib.suppress(RedisError):
+            stored = [self._live.redis.dump(key) or b"" for key in self._live.redis.scan_iter()]
+            texts["redis"] = b"".join(stored).decode("latin-1")
+        return texts
+
+
+def _sha256_at(url: str) -> str:
+    return hashlib.sha256(ask("GET", url)).hexdigest()
