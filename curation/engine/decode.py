@@ -35,6 +35,8 @@ _COLORSPACES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 _UNSPECIFIED = 2
 # Frames a second where the file does not say; it is FFmpeg's own assumption, too.
 _ASSUMED_RATE = 25
+# Seconds within which a picture that is refreshed bit by bit is whole (x264: 250 frames).
+_WARM_UP_S = 20
 # Containers whose index and seeking count in presentation time; all others count in decoding time.
 _PRESENTATION_CLOCKS = frozenset({"matroska", "ogg"})
 
@@ -196,23 +198,20 @@ class Video:
         context.options = {"max_pixels": str(MAX_PIXELS)}
 
     def _from_keyframe(self, segment: Segment) -> Iterator[Picture]:
-        pictures = self._pictures(segment)
+        pictures = self._pictures(segment, segment.start)
         first = next(pictures, None)
         if segment.start is not None and (first is None or first[1].number):
-            # What is called a keyframe may be no clean start, for instance where a picture is
-            # refreshed bit by bit: the decoder needs what comes before.
-            pictures = self._pictures(segment, warm_up=True)
+            # What a container calls a keyframe may be no clean start, for instance where the
+            # picture is refreshed bit by bit: the decoder needs what comes before.
+            pictures = self._pictures(segment, segment.start - int(_WARM_UP_S / self.time_base))
             first = next(pictures, None)
         if first is not None:
             yield from chain([first], pictures)
 
-    def _pictures(self, segment: Segment, *, warm_up: bool = False) -> Iterator[Picture]:
+    def _pictures(self, segment: Segment, start: int | None) -> Iterator[Picture]:
         order = Order()
         packets = packets_of(
-            self._packets_from(segment.start, warm_up=warm_up),
-            segment,
-            self.key_time,
-            warm_up=warm_up,
+            self._packets_from(start), segment, self.key_time, warm_up=start != segment.start
         )
         for number, (packet, is_mine) in enumerate(packets):
             yield from _mine(order.came(self._decode(packet, Mark(number, is_mine), order)))
@@ -236,8 +235,8 @@ class Video:
         except av.FFmpegError:
             return []
 
-    def _packets_from(self, start: int | None, *, warm_up: bool) -> Iterator[Packet]:
-        if start is not None and self.seek(start - warm_up):
+    def _packets_from(self, start: int | None) -> Iterator[Packet]:
+        if start is not None and self.seek(start):
             packets = self.packets()
             first = next(packets, None)
             if first is None:

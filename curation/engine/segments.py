@@ -25,6 +25,8 @@ MAX_SEGMENTS = 400
 
 # Containers whose header or index at the end lists the keyframes; in others the packets have to be
 # walked through.
+# MPEG-PS has times for some frames only, and after a jump others than before.
+_UNSEEKABLE = frozenset({"mpeg"})
 _INDEXED = frozenset({"mov", "matroska"})
 
 
@@ -35,12 +37,12 @@ def plan_segments(video: Video, *, segment_s: float = SEGMENT_S) -> list[Segment
         video: The open video.
         segment_s: Seconds in a segment, at least.
     """
-    if video.is_untimed:
+    if video.is_untimed or video.container.format.name in _UNSEEKABLE:
         return [Segment()]
     times = _indexed_times(video) or _walked_times(video)
     starts = _starts(times, _least_ticks(video, times, segment_s))
     bounds = [None, *starts, None]
-    return [Segment(number, start, end) for number, (start, end) in enumerate(pairwise(bounds))]
+    return [Segment(number, *pair) for number, pair in enumerate(pairwise(bounds))]
 
 
 def _indexed_times(video: Video) -> list[int]:
