@@ -18,6 +18,14 @@ read_settings() {
   # shellcheck source=/dev/null
   . "$SETTINGS"
   set +a
+  warn_unwatched
+}
+
+warn_unwatched() {
+  if ! systemctl is-active --quiet curation-watchdog.timer 2>/dev/null; then
+    echo "WARNING: the watchdog is not armed. If the pipeline dies, nothing stops this instance." \
+      "Run install.sh as root; see docs/deploy.md, \"The watchdog\"." >&2
+  fi
 }
 
 # start_container NAME IMAGE VARIABLE SECRET_ID [DOCKER_OPTION...] [-- COMMAND...]

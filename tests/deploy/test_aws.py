@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,8 @@ import pytest
 import yaml
 
 from curation.adapters.compute.ssm import SsmShell
+from curation.errors import OperatorError
+from curation.steps.watch import LEASE_TAG, RUN_TAG
 from tests.support.cloud import REGION
 from tests.support.waiting import wait_until
 
@@ -34,6 +38,8 @@ S3_RIGHTS = {
     "ListObjectsV2": "ListBucket",
     "UploadPart": "PutObject",
 }
+STAND_INS = Path(__file__).parent / "stand_ins"
+LONGEST_USER_DATA = 16_384  # bytes, before base64: EC2's limit
 # What AWS itself knows only for all resources at once.
 WITHOUT_RESOURCE = {
     "ec2:DescribeInstances",
@@ -73,14 +79,25 @@ def test_pipeline__starts_and_stops_the_one_marked_instance() -> None:
     assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/curation:managed": "true"}}
 
 
-def test_pipeline__sends_its_own_document_alone() -> None:
+def test_pipeline__sends_its_own_documents_alone() -> None:
     """A document of AWS's that runs any command would make it root on the instance."""
     (statement,) = (one for one in policy("pipeline") if "ssm:SendCommand" in actions(one))
 
     assert statement["Resource"] == [
         "arn:aws:ssm:${REGION}:${ACCOUNT}:document/${SSM_DOCUMENT}",
+        "arn:aws:ssm:${REGION}:${ACCOUNT}:document/${SSM_LEASE_DOCUMENT}",
         "arn:aws:ec2:${REGION}:${ACCOUNT}:instance/${INSTANCE_ID}",
     ]
+
+
+def test_pipeline__sets_two_tags_on_the_one_instance() -> None:
+    """Whoever has its keys cannot mark another instance as the pipeline's."""
+    (statement,) = (one for one in policy("pipeline") if "ec2:CreateTags" in actions(one))
+
+    assert statement["Resource"] == "arn:aws:ec2:${REGION}:${ACCOUNT}:instance/${INSTANCE_ID}"
+    assert statement["Condition"]["ForAllValues:StringEquals"] == {
+        "aws:TagKeys": [LEASE_TAG, RUN_TAG]
+    }
 
 
 def test_lightly__changes_its_own_bucket_alone() -> None:
@@ -133,13 +150,12 @@ def test_template__has_what_stops_the_instance() -> None:
     resources = template()["Resources"]
     instance = resources["Instance"]["Properties"]
 
-    assert len(resources) == 14
+    assert len(resources) == 15
     assert instance["InstanceInitiatedShutdownBehavior"] == "stop"
     assert instance["DisableApiTermination"] is True
     assert instance["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert instance["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     assert {"Key": "curation:managed", "Value": "true"} in instance["Tags"]
-    assert "OnBootSec=${MaxUptimeMinutes}min" in str(instance["UserData"])
     assert ":ec2:stop" in str(resources["IdleAlarm"]["Properties"]["AlarmActions"])
 
 
@@ -156,16 +172,70 @@ def test_template__keeps_the_buckets_closed(name: str) -> None:
     assert rules[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_template__arms_the_watchdog_before_anything_else(tmp_path: Path) -> None:
+    """The first boot has the files of deploy/instance/ and an armed timer before any image."""
+    _, parts = template()["Resources"]["Instance"]["Properties"]["UserData"]["Fn::Base64"]
+    # The middle part is not filled in, because it is full of the shell's own variables.
+    first, _, last = (re.sub(r"\$\{([\w:]+)\}", r"\1", part) for part in parts)
+    text = here(first + parts[1] + last, tmp_path)
+    for folder in ("etc/systemd/system", "usr/local/sbin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images").touch()
+
+    subprocess.run(
+        ["bash", "-c", text],
+        env={"PATH": f"{STAND_INS}:{os.environ['PATH']}", "STAND_IN": str(tmp_path)},
+        timeout=30,
+        check=True,
+    )
+
+    installed = {
+        "watchdog.sh": "usr/local/sbin/curation-watchdog",
+        "curation-watchdog.service": "etc/systemd/system/curation-watchdog.service",
+        "curation-watchdog.timer": "etc/systemd/system/curation-watchdog.timer",
+    }
+    for name, path in installed.items():
+        assert (tmp_path / path).read_text() == (DEPLOY / "instance" / name).read_text()
+    assert os.access(tmp_path / "usr/local/sbin/curation-watchdog", os.X_OK)
+    assert [call.split()[:2] for call in (tmp_path / "calls").read_text().splitlines()] == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable"],
+        ["docker", "pull"],
+    ]
+    assert len(text) < LONGEST_USER_DATA
+    settings = (tmp_path / "etc/curation/instance.env").read_text()
+    assert "LEASE_TTL_S=LeaseTtlS\nMAX_UPTIME_S=MaxUptimeS\n" in settings
+
+
+@pytest.mark.parametrize("until", ["1795340211", "9999999999"])
+def test_document__renews_the_lease(until: str, cloud: Cloud, tmp_path: Path) -> None:
+    """The template's second document writes ten digits, and takes nothing else."""
+    content = template()["Resources"]["LeaseDocument"]["Properties"]["Content"]
+    folder = tmp_path / "cloud" / "documents"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "curation-lease.json").write_text(json.dumps(content))
+    cloud.boot()
+    shell = SsmShell(region=REGION, document="-", script_path="/-", lease_document="curation-lease")
+
+    shell.renew_lease(cloud.instance_id, until=int(until))
+
+    lease = Path(cloud.instances()[cloud.instance_id]["run_folder"]) / "lease"
+    assert wait_until(lambda: lease.exists() and lease.read_text()) == f"{until}\n"
+    assert list(content["parameters"]) == ["LeaseUntil"]
+    with pytest.raises(OperatorError, match="InvalidParameters"):
+        shell.renew_lease(cloud.instance_id, until=99)
+
+
 def test_document__launches_and_returns(cloud: Cloud, tmp_path: Path) -> None:
     """The template's document takes no parameter and has ended while what it started goes on."""
     content = template()["Resources"]["LaunchDocument"]["Properties"]["Content"]
     assert "parameters" not in content
     script = tmp_path / "run.sh"
     script.write_text(f"echo $$ >{tmp_path}/pid\nexec sleep 60\n")
-    here = json.dumps(content).replace("/home/ubuntu/run.sh", str(script))
+    local = json.dumps(content).replace("/home/ubuntu/run.sh", str(script))
     folder = tmp_path / "cloud" / "documents"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "curation-launch.json").write_text(here.replace("/var/log/", f"{tmp_path}/"))
+    (folder / "curation-launch.json").write_text(local.replace("/var/log/", f"{tmp_path}/"))
     cloud.boot()
     shell = SsmShell(region=REGION, document="curation-launch", script_path="/home/ubuntu/run.sh")
 
@@ -186,6 +256,12 @@ def policy(name: str) -> list[Statement]:
         "Statement"
     ]
     return statements
+
+
+def here(script: str, root: Path) -> str:
+    """Returns the script with its own paths, and no others, below `root`."""
+    script = re.sub(r"(?<=>)/(?=etc/|usr/)", f"{root}/", script)
+    return re.sub(r"(?<=0755 )/(?=etc/|usr/)", f"{root}/", script)
 
 
 def listed(value: str | list[str]) -> list[str]:
@@ -213,7 +289,8 @@ def calls() -> set[str]:
 
 def rights_of(module: Path) -> Iterator[str]:
     """Yields the right of each call of a boto3 client in a module."""
-    for service, call in re.findall(r"\b(ec2|ssm|s3)\.([a-z]\w+)\(", module.read_text("utf-8")):
+    call_of = re.compile(r"\b(ec2|ssm|s3)\.(?:get_paginator\(\")?([a-z]\w+)[(\"]")
+    for service, call in call_of.findall(module.read_text("utf-8")):
         name = "".join(part.capitalize() for part in call.split("_"))
         yield f"{service}:{S3_RIGHTS.get(name, name) if service == 's3' else name}"
 
