@@ -60,7 +60,7 @@ task_routes = {f"{queue.name}.*": {"queue": queue.name} for queue in task_queues
 # --- delivery -------------------------------------------------------------------------------------
 
 # A message is acknowledged when its task has ended, and comes back when its process has died.
-# That means twice now and then, and every task bears it. The engine's task is the exception.
+# That means twice now and then, and every task bears it. The engine's tasks are the exception.
 task_acks_late = True
 task_reject_on_worker_lost = True
 # Take one message at a time, so that none waits behind a long one.

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from curation.models import Run
+    from curation.selection_config import SelectionConfig
     from curation.states import InstanceState
 
     EngineProgress = Callable[[str, int | None, int | None], None]
+    # Number from 0, first tick, and the tick that begins the next one; None: of the whole video.
+    SegmentOfVideo = tuple[int, int | None, int | None]
 
 
 # --- where videos come from -------------------------------------------------------------------
@@ -330,14 +333,14 @@ class VideoOfRun:
         run_id: Goes into the results.
         uri: Goes into the results; its last part is the video's file name.
         sha256: Of the video, goes into the results.
-        proportion: Share of frames to keep, 0 < proportion <= 1.
+        config: What to choose.
     """
 
     open: Callable[[], BinaryIO]
     run_id: str
     uri: str
     sha256: str
-    proportion: float
+    config: SelectionConfig
 
     @property
     def name(self) -> str:
@@ -350,11 +353,11 @@ class VideoPlan:
     """How the work on a video is cut up. It follows from the video alone, not from who works.
 
     Attributes:
-        n_segments: Pieces that can be embedded side by side; 1 if that would gain nothing.
+        segments: Pieces that can be embedded side by side; one if more would gain nothing.
         n_frames: Frames that the file says it has, or None.
     """
 
-    n_segments: int
+    segments: list[SegmentOfVideo]
     n_frames: int | None
 
 
@@ -382,7 +385,7 @@ class FrameSelector(Protocol):
         ...
 
     def embed(
-        self, video: VideoOfRun, segment: int, *, plan: VideoPlan, progress: EngineProgress
+        self, video: VideoOfRun, segment: SegmentOfVideo, *, progress: EngineProgress
     ) -> bytes:
         """Decodes and embeds one segment, and returns it as a work file.
 
@@ -410,4 +413,14 @@ class FrameSelector(Protocol):
         Raises:
             RequestError: If no frame can be chosen.
         """
+        ...
+
+    def select(
+        self,
+        video: VideoOfRun,
+        *,
+        write: Callable[[str, bytes, str], None],
+        progress: EngineProgress,
+    ) -> FrameSelection:
+        """Does all of this at once: for a short video, and without Celery."""
         ...

@@ -6,7 +6,7 @@ loads only what it works with.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from curation.settings import Settings
 
 # An engine task that gives no sign of life for this long is taken for dead.
-ENGINE_SILENT_S = 60.0
+ENGINE_SILENT_S = 30.0
 
 
 class Wiring:
@@ -118,10 +118,14 @@ class Wiring:
     @cached_property
     def selector(self) -> Engine:
         """Our own engine."""
+        from curation.engine.embedders.catalog import open_embedder
         from curation.engine.run import Engine
 
-        folder = self.settings.run.engine_cache_dir
-        return Engine(Path(folder) if folder else None)
+        settings = self.settings.run
+        folder = settings.engine_cache_dir
+        cache_dir = Path(folder) if folder else None
+        name, device = settings.engine_embedder, settings.engine_device
+        return Engine(partial(open_embedder, name, device=device, cache_dir=cache_dir))
 
     def video_source(self, uri: str) -> VideoSource:
         """Returns the source that a video source URI names.

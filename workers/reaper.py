@@ -11,9 +11,10 @@ from curation.errors import CurationError
 from curation.ledger.locks import is_due, locked
 from curation.ledger.steps import HOLD_S
 from curation.ledger.store import LedgerUnavailable
-from curation.steps import orphans
+from curation.steps import engine, orphans
 from curation.steps import reap as reaping
 from curation.steps import reap_instance as reaping_instance
+from curation.wiring import ENGINE_SILENT_S
 from workers.base import bearing_the_ledger, wiring
 from workers.messages import send_step
 
@@ -103,6 +104,20 @@ def reap_uploads() -> list[str]:
     return done
 
 
+def reap_work() -> list[str]:
+    """Removes work files of engine tasks that ended badly; returns words for each."""
+    here = wiring()
+    if not here.ledger.engine.unclean():
+        return []
+    return engine.reap_work(
+        here.ledger.engine,
+        here.storage,
+        here.settings.s3.lightly_bucket,
+        now=here.ledger.store.now(),
+        silent_s=ENGINE_SILENT_S,
+    )
+
+
 def reap_instance() -> str:
     """Does a round's work on the instance; returns what was found or done, `none` without one.
 
@@ -132,7 +147,13 @@ def _do_round(here: Wiring) -> list[str]:
     # Noted first, so that `curate doctor` sees beat and this queue's Celery worker alive whatever
     # comes of the round.
     here.ledger.note_round(pause_s=_PAUSED_ROUNDS * here.settings.run.reap_interval_s)
-    parts = (reap_runs, reap_uploads, lambda: [f"instance {reap_instance()}"], report_strangers)
+    parts = (
+        reap_runs,
+        reap_uploads,
+        reap_work,
+        lambda: [f"instance {reap_instance()}"],
+        report_strangers,
+    )
     done: list[str] = []
     for part in parts:
         try:

@@ -176,7 +176,8 @@ class EngineLedger:
             run_id: The run.
             generation: The generation that published the part.
             part: `plan`, `choice`, or the number of a segment.
-            take: Whether to become a new generation, so that no twin can begin the part, too.
+            take: Whether the part needs all segments, and becomes a new generation, so that no twin
+                can begin it, too.
 
         Raises:
             RunEnded: If the task is canceled, or a later generation works on it.
@@ -186,7 +187,7 @@ class EngineLedger:
             [keys.engine_key(run_id), keys.engine_parts_key(run_id)],
             [self._store.now(), generation, part, int(take), keys.WORK_TTL_S],
         )
-        if answer[0] == "done":
+        if answer[0] in ("done", "early"):
             return Begun(0)
         _check(run_id, answer[0])
         return Begun(int(answer[1]), deaths=int(answer[2]))

@@ -1,143 +1,229 @@
-"""The engine's task: select the frames of one run's video and write them, with signs of life."""
+"""The engine's tasks: plan a video, embed its segments, choose frames of it and write them."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curation.errors import CurationError, RunEnded, TransientError
+from curation.ports import VideoOfRun
+from curation.steps.engine_part import Part, carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from curation.ledger.engine import EngineLedger
     from curation.models import Run
-    from curation.ports import FrameSelector, Objects
+    from curation.ports import FrameSelection, FrameSelector, Objects, SegmentOfVideo
+    from curation.steps.engine_part import PartAtWork
+
+    Publish = Callable[[str, int, Sequence[SegmentOfVideo]], None]
 
 log = logging.getLogger(__name__)
 
-# Signs of life in the time after which their absence means death.
-_BEATS_PER_SILENCE = 6
+# Where segments leave what they have made, below the run's results.
+_WORK = "work/"
 
 
-def select_frames(
-    run: Run,
-    *,
-    selector: FrameSelector,
-    objects: Objects,
-    tasks: EngineLedger,
-    results_uri: str,
-    silent_s: float,
-) -> None:
-    """Takes the run's engine task, if it is to be had, and carries it to its end.
+@dataclass(frozen=True)
+class Workplace:
+    """What the engine's tasks work with.
+
+    Attributes:
+        selector: The engine.
+        objects: Where videos are, and results and work files go.
+        tasks: The ledger of engine tasks.
+        results_uri: `s3://bucket/prefix/` under which runs have their results.
+        silent_s: Seconds without a sign of life after which others take a task over.
+    """
+
+    selector: FrameSelector
+    objects: Objects
+    tasks: EngineLedger
+    results_uri: str
+    silent_s: float
+
+
+def select_frames(run: Run, place: Workplace, *, publish: Publish) -> None:
+    """Takes the run's engine task, if it is to be had; does it, or cuts it up.
 
     Args:
         run: The run, with its verified video.
-        selector: The engine.
-        objects: Where the video is and the results go.
-        tasks: The ledger of engine tasks.
-        results_uri: `s3://bucket/prefix/` under which the run's results go.
-        silent_s: Seconds without a sign of life after which others take the task over.
+        place: What to work with.
+        publish: Publishes the messages of these segments, and of the choice after them.
     """
-    generation = tasks.take(run.run_id, silent_s=silent_s)
+    generation = place.tasks.take(run.run_id, silent_s=place.silent_s)
     if not generation or run.outcome:
         return
-    work = _Work(run, tasks, generation, beat_s=silent_s / _BEATS_PER_SILENCE)
-    try:
-        with work.heartbeat():
-            _select(run, selector, objects, work, f"{results_uri}{run.run_id}/")
-    except RunEnded as error:
-        log.info("Engine task given up: %s", error, extra=run.log_context())
-    except TransientError as error:
-        # No end is written: the silence brings another delivery, which tries again.
-        log.warning("Engine task interrupted: %s", error, extra=run.log_context())
-    except Exception as error:
-        _record_failure(work, error)
-        if not isinstance(error, CurationError):
+
+    def plan(work: PartAtWork) -> None:
+        work.progress("LOADING_DATASET", None, None)
+        video = _video_of(run, place)
+        cut = place.selector.plan(video)
+        if len(cut.segments) == 1:
+            select = place.selector.select
+            _end(work, select(video, write=_writer(run, place), progress=work.progress), run, place)
+            return
+        missing = place.tasks.plan(
+            run.run_id, work.generation, n_segments=len(cut.segments), n_frames=cut.n_frames
+        )
+        publish(run.run_id, work.generation, [cut.segments[number] for number in missing])
+
+    with suppress(TransientError):  # the silence brings another delivery, which tries again
+        _carry_out(Part(run, generation, "plan"), plan, place)
+
+
+def embed_segment(run: Run, generation: int, segment: SegmentOfVideo, place: Workplace) -> None:
+    """Embeds one segment into a work file.
+
+    Args:
+        run: The run.
+        generation: The generation that published the segment.
+        segment: Its number and bounds.
+        place: What to work with.
+
+    Raises:
+        TransientError: If it may go well later.
+    """
+
+    def embed(work: PartAtWork) -> None:
+        video = _video_of(run, place)
+        content = place.selector.embed(video, segment, progress=work.progress)
+        uri = _work_uri(run, segment[0], place)
+        place.objects.put(uri, content, content_type="application/octet-stream")
+        try:
+            work.finish()
+        except RunEnded:
+            _remove_if_over(run, uri, place)
             raise
 
+    _carry_out(Part(run, generation, str(segment[0])), embed, place)
 
-class _Work:
-    """One generation's work on an engine task."""
 
-    def __init__(self, run: Run, tasks: EngineLedger, generation: int, *, beat_s: float) -> None:
-        self.run = run
-        self._tasks = tasks
-        self._generation = generation
-        self._beat_s = beat_s
-        self._over = threading.Event()
-        self._taken_away: RunEnded | None = None
+def choose_frames(run: Run, generation: int, place: Workplace) -> None:
+    """Chooses frames from all work files and writes the results; nothing while a segment is open.
 
-    @contextlib.contextmanager
-    def heartbeat(self) -> Iterator[None]:
-        """Gives signs of life from a thread of its own, as long as the block runs."""
-        thread = threading.Thread(target=self._beat_until_over, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
+    Args:
+        run: The run.
+        generation: The generation that published the choice.
+        place: What to work with.
+    """
 
-    def progress(self, state: str, n_done: int, n_frames: int | None) -> None:
-        """Writes how far the work is.
-
-        Raises:
-            RunEnded: If the task is canceled, or a later generation works on it.
-        """
-        if self._taken_away:
-            raise self._taken_away
-        self._tasks.beat(
-            self.run.run_id, self._generation, state=state, n_done=n_done, n_frames=n_frames
+    def choose(work: PartAtWork) -> None:
+        selection = place.selector.choose(
+            _video_of(run, place),
+            _parts_of(run, place),
+            write=_writer(run, place),
+            progress=work.progress,
         )
+        _end(work, selection, run, place)
+        try:
+            clear_work(run.run_id, place.tasks, place.objects, place.results_uri)
+        except CurationError as error:
+            log.warning("Left to the reaper: %s", error, extra=run.log_context())
 
-    def end(self, **facts: str | int | None) -> None:
-        """Writes how the task ended."""
-        self._tasks.end(self.run.run_id, self._generation, **facts)
-
-    def _beat_until_over(self) -> None:
-        while not self._over.wait(self._beat_s):
-            try:
-                self._tasks.beat(self.run.run_id, self._generation)
-            except RunEnded as error:
-                self._taken_away = error
-                return
-            except CurationError as error:
-                log.warning("No sign of life could be given: %s", error)
+    with suppress(TransientError):  # as above
+        _carry_out(Part(run, generation, "choice"), choose, place, take=True)
 
 
-def _select(run: Run, selector: FrameSelector, objects: Objects, work: _Work, prefix: str) -> None:
+def clear_work(run_id: str, tasks: EngineLedger, objects: Objects, results_uri: str) -> None:
+    """Deletes the work files of a run whose engine task is at its end. Twice is safe.
+
+    Args:
+        run_id: The run.
+        tasks: The ledger of engine tasks.
+        objects: Where the work files are.
+        results_uri: `s3://bucket/prefix/` under which runs have their results.
+    """
+    for found in list(objects.under(f"{results_uri}{run_id}/{_WORK}")):
+        objects.delete(found.uri)
+    tasks.is_clean(run_id)
+
+
+def reap_work(
+    tasks: EngineLedger, objects: Objects, results_uri: str, *, now: float, silent_s: float
+) -> list[str]:
+    """Deletes the work files of engine tasks that are over and have been silent for a while.
+
+    One run's error does not stop the others.
+
+    Args:
+        tasks: The ledger of engine tasks.
+        objects: Where the work files are.
+        results_uri: `s3://bucket/prefix/` under which runs have their results.
+        now: Seconds since the epoch.
+        silent_s: Seconds after which nobody can still be at work on a segment.
+
+    Returns:
+        One word and run id for each run whose files were deleted.
+    """
+    done: list[str] = []
+    for run_id in tasks.unclean():
+        task = tasks.get(run_id)
+        if task and not (task.is_end and now - task.beat_at > silent_s):
+            continue
+        try:
+            clear_work(run_id, tasks, objects, results_uri)
+            done.append(f"cleared the work of {run_id}")
+        except CurationError:
+            log.exception("Work files could not be removed", extra={"run_id": run_id})
+    return done
+
+
+def _carry_out(
+    part: Part, work: Callable[[PartAtWork], None], place: Workplace, *, take: bool = False
+) -> None:
+    carry_out(part, work, tasks=place.tasks, silent_s=place.silent_s, take=take)
+
+
+def _video_of(run: Run, place: Workplace) -> VideoOfRun:
     video = run.video
     if video is None:
         raise RunEnded(f"Run {run.run_id} has no verified video.")
-    work.progress("LOADING_DATASET", 0, None)
-
-    def write(name: str, data: bytes, content_type: str) -> None:
-        objects.put(f"{prefix}{name}", data, content_type=content_type)
-
-    selection = selector.select(
-        lambda: objects.open(video.uri),
-        name=video.uri.rpartition("/")[2],
+    return VideoOfRun(
+        open=lambda: place.objects.open(video.uri),
         run_id=run.run_id,
-        video_uri=video.uri,
+        uri=video.uri,
         sha256=video.sha256,
-        proportion=run.request.proportion_samples,
-        write=write,
-        progress=work.progress,
+        config=run.request.config,
     )
+
+
+def _parts_of(run: Run, place: Workplace) -> Iterator[bytes]:
+    task = place.tasks.get(run.run_id)
+    for segment in range(task.n_segments or 0 if task else 0):
+        with place.objects.read(_work_uri(run, segment, place)) as chunks:
+            yield b"".join(chunks)
+
+
+def _writer(run: Run, place: Workplace) -> Callable[[str, bytes, str], None]:
+    def write(name: str, data: bytes, content_type: str) -> None:
+        place.objects.put(f"{_prefix(run, place)}{name}", data, content_type=content_type)
+
+    return write
+
+
+def _end(work: PartAtWork, selection: FrameSelection, run: Run, place: Workplace) -> None:
     work.end(
         state="COMPLETED",
         n_frames=selection.n_frames,
         n_selected=len(selection.filenames),
-        filenames_uri=f"{prefix}selected.txt",
+        filenames_uri=f"{_prefix(run, place)}selected.txt",
     )
 
 
-def _record_failure(work: _Work, error: Exception) -> None:
-    known = isinstance(error, CurationError)
-    code = error.code if isinstance(error, CurationError) else "engine:crashed"
-    message = str(error) if known else f"The engine failed with {type(error).__name__}: {error}"
-    with contextlib.suppress(RunEnded):
-        work.end(state="FAILED", code=code, message=message)
+def _remove_if_over(run: Run, uri: str, place: Workplace) -> None:
+    """A later generation may have written the same file; only without one is it left over."""
+    task = place.tasks.get(run.run_id)
+    if task is None or task.is_end:
+        place.objects.delete(uri)
+
+
+def _prefix(run: Run, place: Workplace) -> str:
+    return f"{place.results_uri}{run.run_id}/"
+
+
+def _work_uri(run: Run, segment: int, place: Workplace) -> str:
+    return f"{_prefix(run, place)}{_WORK}{segment:06d}.npz"

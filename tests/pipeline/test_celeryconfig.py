@@ -17,6 +17,8 @@ QUEUE_OF = {
     "compute.release_instance": "compute",
     "selection.run_selection": "selection",
     "engine.select_frames": "engine",
+    "engine.embed_segment": "engine",
+    "engine.choose_frames": "engine",
     "reaper.reap": "reaper",
     "reaper.fail_run": "reaper",
     "schedule.enqueue_scheduled": "reaper",
@@ -45,15 +47,16 @@ def test_limits__stay_below_the_visibility_timeout() -> None:
 
     limits = [task.time_limit or math.inf for task in late]
 
-    assert len(late) == len(QUEUE_OF) - 1
+    assert len(late) == len(QUEUE_OF) - 3
     assert max(limits) <= 0.7 * DEFAULT_VISIBILITY_TIMEOUT_S
 
 
-def test_limits__the_engine_has_none() -> None:
-    """A video takes as long as it takes, so the engine's task is neither late nor limited."""
+@pytest.mark.parametrize("name", [name for name in QUEUE_OF if name.startswith("engine.")])
+def test_limits__the_engine_has_none(name: str) -> None:
+    """A video takes as long as it takes, so the engine's tasks are neither late nor limited."""
     app.loader.import_default_modules()
 
-    engine = app.tasks["engine.select_frames"]
+    engine = app.tasks[name]
     limits = (engine.time_limit, engine.soft_time_limit, app.conf.task_time_limit)
     assert (engine.acks_late, *limits) == (False, None, None, None)
 

@@ -66,7 +66,11 @@ class EngineQueue:
         self._tasks.cancel(run.run_id)
 
     def _is_silent(self, task: EngineTask) -> bool:
-        """A copy does no harm (one generation works at a time), but many would fill the queue."""
-        waits = 0 if task.beat_at else min(task.n_sent - 1, _MOST_DOUBLINGS)
+        """A copy does no harm (one generation works at a time), but many would fill the queue.
+
+        Without a sign of life since it was sent, it or its segments wait behind other runs' work.
+        """
+        is_waiting = task.beat_at <= task.sent_at
+        waits = min(task.n_sent - 1, _MOST_DOUBLINGS) if is_waiting else 0
         patience_s = self._silent_s * float(2**waits)
         return self._store.now() - max(task.sent_at, task.beat_at) > patience_s

@@ -125,7 +125,10 @@ def test_begin__counts_the_dead_of_each_part(ledger: Ledger, clock: Clock) -> No
 
 def test_begin__the_choice_belongs_to_one(ledger: Ledger) -> None:
     """Of two copies of a message one becomes the next generation; the other is refused."""
-    generation = planned(ledger)
+    generation = planned(ledger, n_segments=2)
+    ledger.engine.count(RUN, generation, 0, 10, is_end=True)
+    assert ledger.engine.begin(RUN, generation, "choice", take=True).generation == 0  # too early
+    ledger.engine.count(RUN, generation, 1, 10, is_end=True)
 
     begun = ledger.engine.begin(RUN, generation, "choice", take=True)
 
