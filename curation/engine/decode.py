@@ -104,7 +104,7 @@ class Video:
             check_limits(picture.width, picture.height, number + 1, name=self.name)
             yield DecodedFrame(
                 number,
-                self._timestamp_s(picture, number),
+                self.timestamp_s(picture, number),
                 picture.key_frame,
                 picture.is_corrupt,
                 n_errors,
@@ -114,23 +114,29 @@ class Video:
     def pixels(
         self, frame: DecodedFrame, *, size: int | tuple[int, int] | None = None
     ) -> NDArray[np.uint8]:
-        """Returns the frame upright as RGB, shape (H, W, 3), uint8.
+        """Returns a frame of this video as `rgb` does."""
+        return self.rgb(frame.picture, size=size)
+
+    def rgb(
+        self, picture: av.VideoFrame, *, size: int | tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
+        """Returns a picture upright as RGB, shape (H, W, 3), uint8.
 
         Args:
-            frame: A frame of this video.
+            picture: A picture of this video.
             size: Scale to this height and width, in pixels; None: as it is.
         """
-        if frame.picture.colorspace not in _COLORSPACES:
-            frame.picture.colorspace = _UNSPECIFIED
+        if picture.colorspace not in _COLORSPACES:
+            picture.colorspace = _UNSPECIFIED
         # Phones store the sensor's picture and how to turn it; both turn anticlockwise.
-        turns = frame.picture.rotation // 90
+        turns = picture.rotation // 90
         height, width = (size, size) if isinstance(size, int) else size or (None, None)
         if turns % 2:
             height, width = width, height
         # Scaled before it is RGB: a full RGB frame in between halves the throughput. AREA is the
         # fastest that looks at all pixels.
         rgb = self._reformatter.reformat(
-            frame.picture, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+            picture, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         pixels: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(pixels, turns))
@@ -144,6 +150,28 @@ class Video:
             # The rest of the file cannot be read; what the decoder holds still can. PyAV 18.1 ends
             # a file in which a stream appears late with an IndexError.
             return
+
+    def packets_of(self, segment: Segment, start: int | None) -> Iterator[tuple[Packet, bool]]:
+        """Yields what has to be decoded for a segment, and whether its frame belongs to it.
+
+        Args:
+            segment: The segment.
+            start: Where to begin: at the segment's own start, or before it.
+        """
+        packets = self._packets_from(start)
+        return packets_of(packets, segment, self.key_time, warm_up=start != segment.start)
+
+    def decode(self, packet: Packet | None) -> tuple[list[av.VideoFrame], bool]:
+        """Returns the pictures that come out when this packet goes in, and whether it is damaged.
+
+        Args:
+            packet: The next packet; None: there is none, and what is left comes out.
+        """
+        try:
+            pictures = self.stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            return [], True  # the decoder finds its way back by itself
+        return pictures, packet is not None and packet.is_corrupt
 
     def key_time(self, packet: Packet) -> int | None:
         """Returns a keyframe's time on the clock by which the container seeks."""
@@ -210,30 +238,19 @@ class Video:
 
     def _pictures(self, segment: Segment, start: int | None) -> Iterator[Picture]:
         order = Order()
-        packets = packets_of(
-            self._packets_from(start), segment, self.key_time, warm_up=start != segment.start
-        )
+        packets = self.packets_of(segment, start)
         for number, (packet, is_mine) in enumerate(packets):
-            yield from _mine(order.came(self._decode(packet, Mark(number, is_mine), order)))
-        yield from _mine(order.came(self._flush()))
+            yield from _mine(self._came(packet, Mark(number, is_mine), order))
+        yield from _mine(order.came(self.decode(None)[0]))
         yield from _mine(order.rest())
 
-    def _decode(self, packet: Packet, mark: Mark, order: Order) -> list[av.VideoFrame]:
+    def _came(self, packet: Packet, mark: Mark, order: Order) -> Iterator[Picture]:
         packet.opaque = mark
         order.sent(mark)
-        if packet.is_corrupt:
+        pictures, is_damaged = self.decode(packet)
+        if is_damaged:
             order.failed(mark)
-        try:
-            return self.stream.codec_context.decode(packet)
-        except av.FFmpegError:
-            order.failed(mark)
-            return []  # the decoder finds its way back by itself
-
-    def _flush(self) -> list[av.VideoFrame]:
-        try:
-            return self.stream.codec_context.decode(None)
-        except av.FFmpegError:
-            return []
+        return order.came(pictures)
 
     def _packets_from(self, start: int | None) -> Iterator[Packet]:
         if start is not None and self.seek(start):
@@ -248,9 +265,10 @@ class Video:
         self.rewind()
         return self.packets()
 
-    def _timestamp_s(self, picture: av.VideoFrame, number: int) -> float:
-        if picture.pts is not None and not self.is_untimed:
-            return float(picture.pts * self.time_base)
+    def timestamp_s(self, of: av.VideoFrame | Packet, number: int) -> float:
+        """Returns the presentation time, in seconds, of the frame with this number."""
+        if of.pts is not None and not self.is_untimed:
+            return float(of.pts * self.time_base)
         return float(Fraction(number) / (self.stream.guessed_rate or _ASSUMED_RATE))
 
 

@@ -37,12 +37,25 @@ def plan_segments(video: Video, *, segment_s: float = SEGMENT_S) -> list[Segment
         video: The open video.
         segment_s: Seconds in a segment, at least.
     """
+    times = _key_times(video)
+    return _cut(_starts(times, _least_ticks(video, times, segment_s)))
+
+
+def plan_groups(video: Video) -> list[Segment]:
+    """Returns the smallest segments that can be decoded by themselves: one for each keyframe."""
+    return _cut(_key_times(video)[1:])
+
+
+def _cut(starts: Sequence[int]) -> list[Segment]:
+    bounds = pairwise([None, *starts, None])
+    return [Segment(number, start, end) for number, (start, end) in enumerate(bounds)]
+
+
+def _key_times(video: Video) -> list[int]:
+    """Returns the times of all keyframes; none if a decoder cannot begin at them."""
     if video.is_untimed or video.container.format.name in _UNSEEKABLE:
-        return [Segment()]
-    times = _indexed_times(video) or _walked_times(video)
-    starts = _starts(times, _least_ticks(video, times, segment_s))
-    bounds = [None, *starts, None]
-    return [Segment(number, *pair) for number, pair in enumerate(pairwise(bounds))]
+        return []
+    return _indexed_times(video) or _walked_times(video)
 
 
 def _indexed_times(video: Video) -> list[int]:
