@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from kombu.exceptions import OperationalError
 
 from curation.errors import OperatorError, RequestError
+from curation.ledger.adoption import adopted_steps
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import LedgerUnavailable
 from curation.models import Request, RunRequest
@@ -24,6 +26,8 @@ from workers.messages import send_step
 if TYPE_CHECKING:
     from curation.models import Run
     from curation.selection_config import SelectionConfig
+
+log = logging.getLogger(__name__)
 
 # How often `wait` reads the ledger: one small Redis command each time.
 _LOOK_EVERY_S = 0.5
@@ -100,7 +104,9 @@ def cancel(run_id: str) -> Run:
 
 
 def resume(run_id: str) -> str:
-    """Makes a new run of one that failed or was canceled; it adopts the verified video, if any.
+    """Makes a new run of one that failed or was canceled, which begins where that one ended.
+
+    It adopts the verified video, and the selection if that is complete; their steps are `skipped`.
 
     Returns:
         The new run's id.
@@ -114,7 +120,10 @@ def resume(run_id: str) -> str:
             f"Run {run_id} is {ended.state.value}; only a failed or canceled run can be resumed.",
             code="request:resume",
         )
-    return _publish(ended.request, resumed_from=ended)
+    resumed = _publish(ended.request, resumed_from=ended)
+    facts = {"run_id": resumed, "resumed_from": run_id, "adopted": adopted_steps(ended)}
+    log.info("Run goes on from another", extra=facts)
+    return resumed
 
 
 @cache

@@ -73,4 +73,9 @@ def _release(delivery: Delivery) -> Verdict:
         return SUCCEEDED
     if verdict is SUCCEEDED:
         finish.end(run, runs, released=StepState.SUCCEEDED)
+    elif finish.is_patience_over(run, now=delivery.now):
+        state = machine.leases.look(machine.instance_id).state
+        late = TransientError(f"EC2 took the stop, and it is still {state}.", code="ec2:stop")
+        finish.end_unstopped(run, machine, runs, late)
+        return SUCCEEDED
     return verdict

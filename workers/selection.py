@@ -25,7 +25,11 @@ class SelectionTask(StepTask):
         here = wiring()
         run = here.ledger.runs.get(run_id)
         if run.outcome is not Outcome.COMPLETED:
-            select.abandon(run, backend=here.backend(run.request.selection_backend))
+            select.abandon(
+                run,
+                backend=here.backend(run.request.selection_backend),
+                runs=here.ledger.runs,
+            )
 
 
 @shared_task(

@@ -52,6 +52,7 @@ class InstanceNote:
         stop_sent_at: When StopInstances was accepted, if it was.
         in_use: Whether a run has used it since it was last stopped.
         launched_at: When the launch command of this boot was sent.
+        command_id: The launch command of this boot.
         unheld_s: Billed seconds in which no run held a lease.
     """
 
@@ -60,6 +61,7 @@ class InstanceNote:
     stop_sent_at: float | None
     in_use: bool
     launched_at: float | None
+    command_id: str | None
     unheld_s: float
 
 
@@ -263,6 +265,7 @@ class LeaseLedger:
             stop_sent_at=_number(fields.get("stop_sent_at")),
             in_use="in_use" in fields,
             launched_at=_number(fields.get("launched_at")),
+            command_id=fields.get("command_id"),
             unheld_s=float(fields.get("unheld_seconds", "0")),
         )
 

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from curation.errors import RequestError, RunUnknown
 from curation.ledger import keys
+from curation.ledger.adoption import adopted_fields
 from curation.ledger.engine import to_engine_task
 from curation.ledger.records import request_fields, selection_fields, to_run
 from curation.models import new_run_id
-from curation.states import Backend, StepName, StepState
+from curation.states import Backend, StepName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from curation.ledger.store import Store
     from curation.models import Progress, Request, Run, RunError, Video
-    from curation.states import Outcome, RunState
+    from curation.states import Outcome, RunState, StepState
 
 _DAY_S = 86_400.0
 # No step of a run waits longer for its next delivery, whatever the other side asks for.
@@ -52,7 +53,7 @@ class RunLedger:
             idempotency_key: The same key gives the same run.
             expects_instance: Instance id that the run will ask for, and the seconds for which
                 other runs leave it running in the meantime.
-            resumed_from: An ended run whose verified object this one adopts.
+            resumed_from: An ended run whose `adopted_steps` this one takes over.
 
         Returns:
             The run id, and whether the run is new. It is on the server's disk then, if the server
@@ -67,7 +68,7 @@ class RunLedger:
         touched = [keys.run_key(run_id), keys.idempotency_key(idempotency_key or "")]
         touched += [keys.RUNS, keys.ACTIVE, keys.expected_key(instance_id)]
         expected_until = now + expected_s if instance_id else ""
-        fields = request_fields(request) | _adopted(resumed_from)
+        fields = request_fields(request) | adopted_fields(resumed_from)
         flat = [part for field in fields.items() for part in field]
         found: str = self._store.script_to_disk(
             "create_run",
@@ -219,14 +220,3 @@ class RunLedger:
                 "Use another key for another request.",
                 code="request:idempotency-key",
             )
-
-
-def _adopted(ended: Run | None) -> dict[str, str]:
-    """Returns the fields by which a resumed run takes over what the ended one has verified."""
-    if ended is None:
-        return {}
-    fields = {"resumed_from": ended.run_id}
-    if ended.video:
-        fields["video"] = ended.video.model_dump_json()
-        fields[f"{StepName.INGEST_VIDEO}.state"] = StepState.SKIPPED
-    return fields

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from curation.errors import CurationError
 from curation.ledger.leases import Release
 from curation.models import RunError
-from curation.states import InstanceState, RunState, StepName, StepState
+from curation.states import InstanceState, Outcome, RunState, StepName, StepState
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
 
 if TYPE_CHECKING:
-    from curation.errors import CurationError
     from curation.ledger.runs import RunLedger
     from curation.models import Run
     from curation.steps.instance import Machine
@@ -38,10 +38,17 @@ def release_instance(run: Run, machine: Machine, *, now: float) -> Verdict:
     Raises:
         CurationError: If EC2 refused; to be tried again until `is_patience_over`.
     """
+    is_holder = run.run_id in machine.leases.holders(machine.instance_id)
     released = machine.leases.release(run.run_id, machine.instance_id)
     if released is not Release.STOP:
+        what = "Lease given back" if is_holder else "Stale release: the run holds no lease"
+        log.info("%s; the instance is %s", what, released, extra=run.log_context())
         return SUCCEEDED
-    if stop(machine, holder=run.run_id, now=now):
+    before = machine.leases.look(machine.instance_id)
+    is_stopped = stop(machine, holder=run.run_id, now=now)
+    if run.outcome is Outcome.CANCELED and before.stop_sent_at is None and before.command_id:
+        _cancel_launch(run, machine, before.command_id)
+    if is_stopped:
         log.info("Instance stopped", extra=run.log_context())
         return SUCCEEDED
     return LOOK_AGAIN
@@ -66,7 +73,7 @@ def stop(machine: Machine, *, holder: str, now: float) -> bool:
 
 
 def is_patience_over(run: Run, *, now: float) -> bool:
-    """Whether a refused stop may no longer keep the run from its end state.
+    """Whether a stop that is refused, or takes for ever, may no longer delay the run's end state.
 
     Args:
         run: The run.
@@ -108,3 +115,14 @@ def end_unstopped(run: Run, machine: Machine, runs: RunLedger, error: CurationEr
     log.error("Run ended, instance not stopped: %s", error.message, extra=run.log_context())
     failure = RunError(code=code, message=message, step=StepName.RELEASE_INSTANCE)
     runs.end(run, released=StepState.FAILED, state=RunState.FAILED, error=failure)
+
+
+def _cancel_launch(run: Run, machine: Machine, command_id: str) -> None:
+    """Cancels the launch if it is still going, so that SSM brings it to no later boot.
+
+    After the stop and once: an SSM that hangs must not keep the instance on.
+    """
+    try:
+        machine.shell.cancel(machine.instance_id, command_id)
+    except CurationError as error:
+        log.warning("Launch could not be canceled: %s", error, extra=run.log_context())

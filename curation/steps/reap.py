@@ -47,8 +47,10 @@ def reap_runs(
             if is_over(run, now=now) and runs.decide(
                 run.run_id, Outcome.FAILED, deadline_error(run)
             ):
+                # What is left of its time is for the stop; no silence is waited for.
+                _send_on(runs.get(run.run_id), send)
                 done.append(f"overdue {run.run_id}")
-            if revive(run.run_id, runs, silent_s=silent_s, send=send):
+            elif revive(run.run_id, runs, silent_s=silent_s, send=send):
                 done.append(f"revived {run.run_id}")
         except CurationError:
             log.exception("Run could not be reaped", extra=run.log_context())
@@ -97,9 +99,8 @@ def revive(
     if not runs.claim_revival(run_id, silent_s=silent_s):
         return False
     run = runs.get(run_id)
-    for step in next_steps(run):
-        log.warning("Step sent again: its run was silent", extra=run.log_context() | {"step": step})
-        send(run, step)
+    log.warning("Run was silent", extra=run.log_context())
+    _send_on(run, send)
     return True
 
 
@@ -115,3 +116,9 @@ def next_steps(run: Run) -> list[StepName]:
     return [step for step in header if not run.steps.get(step).state.is_done] or [
         StepName.RUN_SELECTION
     ]
+
+
+def _send_on(run: Run, send: Callable[[Run, StepName], None]) -> None:
+    for step in next_steps(run):
+        log.info("Step sent again", extra=run.log_context() | {"step": step})
+        send(run, step)

@@ -38,9 +38,7 @@ def run_selection(
     """
     if run.outcome is Outcome.COMPLETED:
         return SUCCEEDED
-    if run.outcome:
-        abandon(run, backend=backend)
-        raise RunEnded(f"Run {run.run_id} is {run.outcome.value}; its selection run is canceled.")
+    _honour_outcome(run, backend, runs)
     if not (run.steps.ingest_video.state.is_done and run.steps.start_instance.state.is_done):
         return LOOK_AGAIN
     if machine:
@@ -49,18 +47,28 @@ def run_selection(
         runs.record_selection(run.run_id, scheduled_run_id=backend.schedule(run))
         run = runs.get(run.run_id)
         log.info("Selection run scheduled", extra=run.log_context())
+        # It may have been canceled while it was being scheduled.
+        _honour_outcome(run, backend, runs)
     return _look(run, backend, runs)
 
 
-def abandon(run: Run, *, backend: SelectionBackend) -> None:
-    """Cancels the selection run, as well as that can be done now.
+def abandon(run: Run, *, backend: SelectionBackend, runs: RunLedger) -> None:
+    """Cancels the selection run, as well as that can be done now, and notes what became of it.
 
     The instance is stopped anyway, so a backend that does not answer must not hold that up.
     """
     try:
         backend.cancel(run)
+        if run.selection.scheduled_run_id:
+            runs.record_selection(run.run_id, state=backend.look(run).state)
     except CurationError as error:
         log.warning("Selection run could not be canceled: %s", error, extra=run.log_context())
+
+
+def _honour_outcome(run: Run, backend: SelectionBackend, runs: RunLedger) -> None:
+    if run.outcome:
+        abandon(run, backend=backend, runs=runs)
+        raise RunEnded(f"Run {run.run_id} is {run.outcome.value}; its selection run is canceled.")
 
 
 def _look(run: Run, backend: SelectionBackend, runs: RunLedger) -> Verdict:

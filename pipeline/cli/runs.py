@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Group
 
+from curation.ledger.adoption import adopted_steps
 from curation.ledger.store import LedgerUnavailable
 from curation.models import Run, RunRequest
 from curation.selection_config import SelectionConfig, load_config
@@ -127,11 +128,14 @@ def cancel(run_id: _RunId, *, as_json: Json = False) -> None:
 
 
 def resume(run_id: _RunId, *, as_json: Json = False) -> None:
-    """Runs again what failed or was canceled, without ingesting again.
+    """Runs again what failed or was canceled, without doing again what was done.
 
     Example: curate resume 20261122-093015-5f0c2d81ab
     """
-    _print_accepted(client.resume(run_id), as_json=as_json)
+    resumed = client.resume(run_id)
+    adopted = adopted_steps(client.status(run_id))
+    output.note(f"Adopted from run {run_id}: {', '.join(adopted) or 'nothing'}.")
+    _print_accepted(resumed, as_json=as_json)
 
 
 def report(run_id: _RunId, *, as_json: Json = False) -> None:
