@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,62 @@ def test_release_instance__leaves_it_to_the_others(
     assert between == "running"
     assert cloud.state == "stopped"
     assert len(cloud.calls("StopInstances")) == 1
+
+
+def test_release_instance__canceled__cancels_the_launch_once(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+) -> None:
+    """The last one out of a canceled run cancels the launch, too, and only after the stop."""
+    run_id = started(machine, ledger, clock)
+    ledger.runs.decide(run_id, Outcome.CANCELED)
+
+    release(run_id, machine, ledger, clock)
+
+    assert cloud.state == "stopped"
+    wanted = ("StopInstances", "CancelCommand")
+    operations = [call["operation"] for call in cloud.calls() if call["operation"] in wanted]
+    assert operations == list(wanted)
+
+
+def test_release_instance__canceled__leaves_the_launch_to_other_holders(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+) -> None:
+    """A worker that another run needs is not canceled."""
+    first, second = started(machine, ledger, clock), started(machine, ledger, clock)
+    ledger.runs.decide(first, Outcome.CANCELED)
+
+    release(first, machine, ledger, clock)
+    release(second, machine, ledger, clock)
+
+    assert cloud.calls("CancelCommand") == []
+
+
+def test_release_instance__canceled__is_not_held_up_by_ssm(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+) -> None:
+    """A cancel that SSM refuses is a warning; the instance is stopped all the same."""
+    run_id = started(machine, ledger, clock)
+    ledger.runs.decide(run_id, Outcome.CANCELED)
+    cloud.add_faults({"operation": "CancelCommand", "code": "AccessDeniedException"})
+
+    release(run_id, machine, ledger, clock)
+
+    assert cloud.state == "stopped"
+
+
+def test_release_instance__stale__is_a_line_in_the_log(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A release of a run that holds nothing, while another does, changes nothing and says so."""
+    holder = started(machine, ledger, clock)
+    stale = new_run(ledger)
+
+    with caplog.at_level(logging.INFO):
+        release(stale, machine, ledger, clock)
+
+    assert "Stale release: the run holds no lease; the instance is shared" in caplog.text
+    assert list(ledger.leases.holders(cloud.instance_id)) == [holder]
+    assert cloud.state == "running"
 
 
 def test_release_instance__twice_is_once(
