@@ -98,6 +98,7 @@ class Cast:
         process = self._python(
             *("cloud", "sandbox.cloud", "--port", str(port), "--instance-id", INSTANCE_ID),
             *("--data", str(self._data / "instance")),
+            *("--boot-script", str(ROOT / "sandbox" / "instance" / "boot.sh")),
             layer=1,
         )
         return Part(process, lambda: http_answers(port, "/sandbox/health", status=200))

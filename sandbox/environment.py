@@ -80,6 +80,7 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         "PEXELS_API_URL": f"http://{pexels}",
         "POLL_INTERVAL_S": "0.5",
         "REDIS_URL": f"redis://:{secrets.token_urlsafe(24)}@{HOST}:{ports['valkey']}/0",
+        "SANDBOX_WATCHDOG": str(ROOT / "deploy" / "instance" / "watchdog.sh"),
         "S3_REGION": REGION,
         "S3_INPUT_BUCKET": "s3://input/videos/",
         "S3_LIGHTLY_BUCKET": "s3://lightly/results/",
