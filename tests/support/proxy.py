@@ -51,12 +51,12 @@ class Connection:
     """A client's connection and the one to the server that belongs to it.
 
     Attributes:
-        client_port: The client's end, by which its process can be found.
+        ports: The client's end and ours, by which the client's process can be found.
         is_cut: Whether it has ended.
     """
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
-        self.client_port: int = client.getpeername()[1]
+        self.ports: tuple[int, int] = (client.getpeername()[1], client.getsockname()[1])
         self.is_cut = False
         self._client = client
         self._server = server

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = Moment.BEFORE, Moment.AFTER
 # Leases that outlive every redelivery, and leases that a frozen process loses.
-CALM_S, BRIEF_S = 30.0, 6.0
+CALM_S, BRIEF_S = 40.0, 8.0
 AWAY_S = 8.0
 COMPLETED, FAILED, ANY = "completed", "failed", ""
 
@@ -56,6 +56,10 @@ def _kill_child(moment: Moment, play: Play, step: str) -> None:
 
 def _kill_worker(play: Play, step: str) -> None:
     play.at(step, AFTER, lambda _: play.kill("control"))
+
+
+def _kill_everything(play: Play, step: str) -> None:
+    play.at(step, AFTER, lambda _: play.kill_everything())
 
 
 def _freeze_child(play: Play, step: str) -> None:
@@ -117,6 +121,11 @@ def _beat_dies(play: Play, step: str) -> None:
     play.at(step, BEFORE, lambda _: play.freeze("beat", 20.0))
 
 
+WARM_UP = Cell("enqueue", "nothing", lambda _play, _step: None)
+DEAD = [
+    Cell(step, "everything killed for good", _kill_everything, lease_ttl_s=BRIEF_S)
+    for step in ("start", "invocation", "poll", "stop")
+]
 CUTS = [
     Cell(step, f"cut {moment.value}", functools.partial(_cut, moment), source=source)
     for step, moment, source in (
@@ -199,4 +208,4 @@ OTHERS = [
     Cell("poll", "silence", functools.partial(_silence, "lightly")),
     Cell("start", "latency", functools.partial(_delay, "cloud")),
 ]
-CELLS = {cell.name: cell for cell in [*FROZEN, *BROKER, *DEATHS, *OTHERS, *CUTS]}
+CELLS = {cell.name: cell for cell in [*FROZEN, *DEAD, *BROKER, *DEATHS, *OTHERS, *CUTS]}

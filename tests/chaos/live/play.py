@@ -62,22 +62,37 @@ class Play:
     def at(self, step: str, moment: Moment, act: Callable[[Connection], None]) -> None:
         """Has `act` called when the step is seen on the wire."""
         if step == "verify-stop":
-            self.at("stop", Moment.AFTER, lambda _: self._at("wait-running", moment, act))
-        self._at("stop" if step == "verify-stop" else step, moment, act)
+            self._at("stop", Moment.AFTER, lambda _: self._at("wait-running", moment, act))
+        else:
+            self._at(step, moment, act)
 
     def finish(self) -> list[Run]:
         """Waits until every run has ended or is unknown, and the instance is stopped."""
-        wait_until(lambda: all(strike.is_set() for strike in self.strikes), limit_s=_LIMIT_S)
-        runs = wait_until(self._ended, limit_s=_LIMIT_S)
-        wait_until(lambda: self.live.cloud.state == "stopped", limit_s=_LIMIT_S)
-        return runs[0]
+        wait_until(lambda: self._is_struck() or self._ended() is not None, limit_s=_LIMIT_S)
+        if not self._is_struck():
+            errors = [run.error for run in self._ended() or []]
+            raise AssertionError(f"The runs ended before all had struck: {errors}")
+        if self.witness.history.dead_from:
+            self._wait_for_stop()
+            return []
+        runs = self._wait_for_end()
+        self._wait_for_stop()
+        return runs
+
+    def kill_everything(self) -> None:
+        """SIGKILL of broker, beat and Celery workers, for good."""
+        self.live.kill_control_plane()
+        self.witness.history.dead_from = time.time()
+        self._undo.callback(self.live.revive_control_plane)
 
     def clean_up(self) -> None:
-        """Ends all harm."""
+        """Ends all harm, and waits until nothing is going on any more."""
         self._undo.close()
         self.live.cloud.clear_faults()
         for proxy in self.live.proxies.values():
             proxy.heal()
+        self._wait_for_end()
+        self._wait_for_stop()
 
     def kill_caller(self, connection: Connection) -> None:
         """SIGKILL of the pool child that sends this request, which then leads nowhere."""
@@ -151,13 +166,25 @@ class Play:
 
     def _caller(self, connection: Connection) -> psutil.Process:
         """Returns the process at the client's end of a connection."""
-        own = psutil.Process().pid
         for found in psutil.net_connections("tcp"):
-            if found.laddr and found.laddr.port == connection.client_port and found.pid != own:
+            # Both ports: another connection may have the same one at its own end.
+            ends = [end.port for end in (found.laddr, found.raddr) if end]
+            if tuple(ends) == connection.ports:
                 return psutil.Process(found.pid)
-        raise LookupError(f"Nobody is at port {connection.client_port}.")
+        raise LookupError(f"Nobody is at the ports {connection.ports}.")
 
-    def _ended(self) -> list[list[Run]] | None:
+    def _is_struck(self) -> bool:
+        return all(strike.is_set() for strike in self.strikes)
+
+    def _wait_for_end(self) -> list[Run]:
+        wait_until(lambda: self._ended() is not None, limit_s=_LIMIT_S)
+        return self._ended() or []
+
+    def _wait_for_stop(self) -> None:
+        wait_until(lambda: self.live.cloud.state == "stopped", limit_s=_LIMIT_S)
+
+    def _ended(self) -> list[Run] | None:
+        """Returns the runs that the ledger knows, or None if one goes on or the ledger is away."""
         runs = []
         for run_id in self.run_ids:
             try:
@@ -166,7 +193,7 @@ class Play:
                 continue
             except LedgerUnavailable:
                 return None
-        return [runs] if all(run.state.is_end for run in runs) else None
+        return runs if all(run.state.is_end for run in runs) else None
 
 
 def _ask_again(request: RunRequest) -> str | None:

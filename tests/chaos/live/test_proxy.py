@@ -108,16 +108,16 @@ def test_strike__cuts_before_or_after_the_server_acted(
 
 def test_strike__comes_once_and_only_to_a_new_request(proxy: Proxy) -> None:
     """What was said before the strike was ordered does not bring it about, and it comes once."""
-    acts: list[int] = []
+    acts: list[tuple[int, int]] = []
     with connect(proxy) as client:
         assert ask(client, b"y") == b"Y"
-        proxy.strike(b"y", Moment.BEFORE, lambda connection: acts.append(connection.client_port))
+        proxy.strike(b"y", Moment.BEFORE, lambda connection: acts.append(connection.ports))
 
         answers = [ask(client, b"x"), ask(client, b"y"), ask(client, b"y")]
-        port = client.getsockname()[1]
+        ports = (client.getsockname()[1], proxy.port)
 
     assert answers == [b"X", b"Y", b"Y"]
-    assert acts == [port]
+    assert acts == [ports]
 
 
 def test_strike__finds_a_match_in_two_pieces(proxy: Proxy) -> None:

@@ -13,6 +13,7 @@ import psutil
 from redis.exceptions import RedisError
 
 from curation.errors import CurationError
+from curation.ledger import keys
 from sandbox.ask import ask
 from tests.chaos.promises import Call, Figures, History, Hold, RunFacts, Span
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.chaos.live.world import LiveWorld
 
 _LOOK_S = 0.1
+_STOP = "StopInstances"
 _SCHEDULE = "create_docker_run_scheduled_by_dataset_id"
 _SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -42,6 +44,8 @@ class Witness:
         self._states: dict[str, list[tuple[float, str]]] = {}
         self._holds: dict[str, Hold] = {}
         self._runs: dict[str, Run] = {}
+        # Who was stopping the instance when; the calls themselves do not tell.
+        self._stopping: list[tuple[float, str]] = []
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self.history = History(figures, ended_at=0.0)
@@ -87,6 +91,7 @@ class Witness:
         with contextlib.suppress(CurationError):
             self._see_holds()
             self._see_ends_of_outages()
+            self._see_who_stops()
         self.history.workers = max(self.history.workers, self._workers())
 
     def _see(self, run: Run) -> None:
@@ -112,6 +117,16 @@ class Witness:
             for out in self.history.outages
         ]
 
+    def _see_who_stops(self) -> None:
+        note = self._live.ledger.store.hash_of(keys.instance_key(self._live.cloud.instance_id))
+        if "stop_by" in note:
+            self._stopping.append((time.time(), note["stop_by"]))
+
+    def _stopped_by(self, at: float) -> str:
+        """Returns the run that was stopping the instance around a time, or an empty string."""
+        seen = min(self._stopping, key=lambda seen: abs(seen[0] - at), default=(0.0, ""))
+        return seen[1] if seen[1] in self._states else ""
+
     def _workers(self) -> int:
         """Returns how many Lightly Workers are on the instance now."""
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -132,8 +147,12 @@ class Witness:
         )
 
     def _cloud_calls(self) -> list[Call]:
+        fields = ("time", "service", "operation", "code", "acted")
         return [
-            Call(**{name: call[name] for name in ("time", "service", "operation", "code", "acted")})
+            Call(
+                **{name: call[name] for name in fields},
+                run_id=self._stopped_by(call["time"]) if call["operation"] == _STOP else "",
+            )
             for call in self._live.cloud.calls()
             if call["time"] >= self._began_at
         ]

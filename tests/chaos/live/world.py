@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import subprocess
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -21,10 +23,11 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.processes import Status
 
 PROXIED = ("valkey", "cloud", "s3", "lightly", "pexels", "files")
 CONTROL_PLANE = ("control", "beat", "flower", "valkey")
+_QUEUES = "ingest,compute,selection,reaper,reports"
+_SPARE = ("celery", "-A", "pipeline", "worker", "-c", "2", "-n", "spare@sandbox", "-l", "INFO")
 PASSWORD = "canary-password-of-redis"
 # Everything that is waited for in real life, in seconds instead of minutes.
 SCALED = {
@@ -34,9 +37,10 @@ SCALED = {
     # Each run has its own, so that each creates one.
     "LIGHTLY_DATASET_NAME": "videos of {run_id}",
     "POLL_INTERVAL_S": "0.3",
-    "REAP_INTERVAL_S": "1",
+    "REAP_INTERVAL_S": "2",
     "RUN_DEADLINE_S": "100",
-    "VISIBILITY_TIMEOUT_S": "12",
+    # The time limits follow from it, and a cold process on a busy machine needs some seconds.
+    "VISIBILITY_TIMEOUT_S": "20",
 }
 
 
@@ -53,6 +57,7 @@ class LiveWorld:
         """Takes the port of a file server that runs may fetch from, and LEASE_TTL_S."""
         self.lease_ttl_s = lease_ttl_s
         self._files_port = files_port
+        self._spare: subprocess.Popen[bytes] | None = None
         self.world: World
         self._stack = contextlib.ExitStack()
 
@@ -105,18 +110,44 @@ class LiveWorld:
 
     def process(self, name: str) -> psutil.Process:
         """Returns a process of the world, which may have been restarted a moment ago."""
-        return psutil.Process(wait_until(lambda: self.status(name).pid))
+        return psutil.Process(wait_until(lambda: self.world.processes[name].pid))
 
-    def status(self, name: str) -> Status:
-        """Returns how a process of the world fares."""
-        return self.world.processes[name]
+    def add_spare(self) -> None:
+        """Starts a second Celery worker, which lives on while the first one is frozen."""
+        with self.world.log("spare").open("ab") as log:
+            self._spare = subprocess.Popen(
+                [sys.executable, "-m", *_SPARE, "-Q", _QUEUES],
+                env=dict(self.setting),
+                stdout=log,
+                stderr=log,
+            )
+        self._stack.callback(self._kill_spare)
+
+    def kill_control_plane(self) -> None:
+        """SIGKILL of broker, beat and Celery workers; their supervisor is frozen."""
+        self._supervisor.suspend()
+        self._kill_spare()
+        for name in CONTROL_PLANE:
+            self.process(name).kill()
+
+    def revive_control_plane(self) -> None:
+        """Lets the supervisor go on."""
+        self._supervisor.resume()
+        self.add_spare()
 
     @property
-    def supervisor(self) -> psutil.Process:
-        """Who restarts them."""
-        parent = self.process("valkey").parent()
+    def _supervisor(self) -> psutil.Process:
+        parent = self.process("cloud").parent()
         assert parent
         return parent
+
+    def _kill_spare(self) -> None:
+        if self._spare:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family = psutil.Process(self._spare.pid)
+                for process in (family, *family.children()):
+                    process.kill()
+            self._spare.wait()
 
     @property
     def _redis_url(self) -> str:
