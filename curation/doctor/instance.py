@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from curation.doctor.check import Answer, Check, NotChecked, Once, fail, ok, warn
+from curation.doctor.check import Answer, Check, Health, NotChecked, Once, fail, ok, warn
 from curation.errors import CurationError
 from curation.states import InstanceState
 from curation.steps.instance import AGENT_TIMEOUT_S, OFFLINE_ADVICE
 from curation.steps.reap_instance import hold_on
+from curation.steps.watch import LEASE_TAG, RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from curation.wiring import Wiring
 
 _NAME = "ec2 instance"
+# The default of both documents: whoever may send it is root on the instance.
+_ROOT_DOCUMENT = "AWS-RunShellScript"
 _EC2_HINT = "Check the network, EC2_REGION and, if it is set, AWS_ENDPOINT_URL_EC2."
 _SSM_HINT = "Check the network, EC2_REGION and, if it is set, AWS_ENDPOINT_URL_SSM."
 _REDIS_HINT = "Start Redis, or correct REDIS_URL."
@@ -36,7 +40,10 @@ class InstanceChecks:
             Check(_NAME, self._instance, _EC2_HINT),
             Check("ec2 start", self._start, _EC2_HINT, needs=_NAME),
             Check("ec2 stop", self._stop, _EC2_HINT, needs=_NAME),
+            # Runs go well without: the tag is for the day on which Redis loses everything.
+            Check("ec2 tags", self._tags, _EC2_HINT, worst=Health.WARN, needs=_NAME),
             Check("ssm agent", self._agent, _SSM_HINT, needs=_NAME),
+            Check("watchdog lease", self._watchdog, _SSM_HINT, needs=_NAME),
             Check("leases", self._leases, _REDIS_HINT, needs=_NAME),
         ]
 
@@ -72,6 +79,13 @@ class InstanceChecks:
             return None
         is_harmless = not view.state.is_billed
         return self._rehearsed(view, "StopInstances", ec2.would_stop, is_harmless=is_harmless)
+
+    def _tags(self) -> Answer | None:
+        view, ec2 = self._view(), self._wiring.instances
+        if view is None:
+            return None
+        rehearse = partial(ec2.would_tag, tags={LEASE_TAG: "0", RUN_TAG: "none"})
+        return self._rehearsed(view, "CreateTags", rehearse, is_harmless=False)
 
     def _rehearsed(
         self,
@@ -115,6 +129,19 @@ class InstanceChecks:
         if age_s < AGENT_TIMEOUT_S:
             return warn(found, f"Look again soon. {OFFLINE_ADVICE}")
         return fail(found, OFFLINE_ADVICE)
+
+    def _watchdog(self) -> Answer | None:
+        if self._view() is None:
+            return None
+        ec2 = self._wiring.settings.ec2
+        if _ROOT_DOCUMENT == ec2.ssm_lease_document != ec2.ssm_document:
+            return warn(
+                f"The worker is launched by {ec2.ssm_document}, but the watchdog's lease renewed by "
+                f"{_ROOT_DOCUMENT}, which a narrow policy denies. Then the watchdog powers the "
+                "instance off LEASE_TTL_S after its boot, whatever runs there.",
+                "Set SSM_LEASE_DOCUMENT to the lease document of deploy/cloudformation.yaml.",
+            )
+        return ok(f"The watchdog's lease is renewed by {ec2.ssm_lease_document}.")
 
     def _leases(self) -> Answer | None:
         view = self._view()

@@ -73,7 +73,7 @@ class Cloud(Control):
 
 
 @contextmanager
-def cloud_server(data: Path, **options: float) -> Iterator[Cloud]:
+def cloud_server(data: Path, **options: float | Path) -> Iterator[Cloud]:
     """Runs the stand-in with two instances on a data folder.
 
     Args:

@@ -49,7 +49,10 @@ def test_instance__nothing_when_all_is_well(cloud: Cloud) -> None:
     """A stopped instance that may be started is well; it is still stopped afterwards."""
     found = findings()
 
-    assert list(found) == ["ec2 instance", "ec2 start", "ec2 stop", "ssm agent", "leases"]
+    assert list(found) == [
+        *("ec2 instance", "ec2 start", "ec2 stop", "ec2 tags"),
+        *("ssm agent", "watchdog lease", "leases"),
+    ]
     assert {it.state for it in found.values()} == {Health.OK}
     assert (cloud.state, cloud.billing()["boots"]) == ("stopped", 0)
 
@@ -132,6 +135,29 @@ def test_instance__is_not_touched_where_dry_runs_are_unknown(
     assert not_sent not in asked
     assert (found["ec2 start"].state, found["ec2 stop"].state) == (Health.WARN, Health.WARN)
     assert "ec2:StartInstances" in str(found["ec2 start"].mend)
+
+
+def test_instance__tags_denied_is_a_warning(cloud: Cloud) -> None:
+    """Runs go well without the tag, so its permission is asked for and nothing fails."""
+    cloud.add_faults({"operation": "CreateTags", **DENIED})
+
+    finding = findings()["ec2 tags"]
+
+    assert finding.state is Health.WARN
+    assert "ec2:CreateTags" in str(finding.mend)
+    assert cloud.instances()[INSTANCE_ID]["tags"] == {}
+
+
+@pytest.mark.usefixtures("cloud")
+def test_instance__forgotten_lease_document_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a document for the launch alone has a policy that denies the renewals."""
+    monkeypatch.setenv("SSM_DOCUMENT", "curation-launch")
+    forgotten = findings()["watchdog lease"]
+    monkeypatch.setenv("SSM_LEASE_DOCUMENT", "curation-lease")
+
+    assert forgotten.state is Health.WARN
+    assert "SSM_LEASE_DOCUMENT" in str(forgotten.mend)
+    assert findings()["watchdog lease"].state is Health.OK
 
 
 @slow("agent_s")

@@ -23,7 +23,7 @@ SETTINGS = {"REAP_INTERVAL_S": "0.5", "VIDEO_SOURCE": "pexels:popular"}
 CHECKS = {
     *("settings", "redis", "redis persistence", "redis eviction"),
     *("s3 input bucket", "s3 lightly bucket", "s3 uploads"),
-    *("ec2 instance", "ec2 start", "ec2 stop", "ssm agent", "leases"),
+    *("ec2 instance", "ec2 start", "ec2 stop", "ec2 tags", "ssm agent", "watchdog lease", "leases"),
     *("lightly token", "lightly dataset", "lightly datasource", "lightly worker", "pexels key"),
     *("celery waits", "celery workers", "celery beat", "flower password"),
 }
