@@ -136,7 +136,7 @@ class InstanceChecks:
         ec2 = self._wiring.settings.ec2
         if _ROOT_DOCUMENT == ec2.ssm_lease_document != ec2.ssm_document:
             return warn(
-                f"The worker is launched by {ec2.ssm_document}, but the watchdog's lease renewed by "
+                f"The launch is sent by {ec2.ssm_document}, but the watchdog's lease by "
                 f"{_ROOT_DOCUMENT}, which a narrow policy denies. Then the watchdog powers the "
                 "instance off LEASE_TTL_S after its boot, whatever runs there.",
                 "Set SSM_LEASE_DOCUMENT to the lease document of deploy/cloudformation.yaml.",
