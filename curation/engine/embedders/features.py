@@ -18,6 +18,8 @@ _CELLS = 4
 # Steps of hue, saturation and value; directions of edges.
 _HUES, _SATURATIONS, _VALUES = 8, 3, 3
 _DIRECTIONS = 8
+# Weaker edges than this are noise of the camera; as many as there are pixels, they would count.
+_NOISE = 0.03
 
 
 class FeatureEmbedder:
@@ -41,6 +43,8 @@ class FeatureEmbedder:
 
 def _histogram(picture: Plane) -> Plane:
     hue, saturation, value = _hsv(picture)
+    # The hue of what is nearly grey is noise.
+    hue = np.where(saturation < 1 / _SATURATIONS, 0, hue)
     cells = np.ravel_multi_index(
         [
             (plane * n).astype(int).clip(0, n - 1).ravel()
@@ -75,9 +79,11 @@ def _grid(picture: Plane) -> Plane:
 
 def _edges(grey: Plane) -> Plane:
     down, right = np.gradient(grey)
+    strength = (np.hypot(down, right) - _NOISE).clip(0)
     turn = np.arctan2(down, right) % np.pi / np.pi
-    kind = (turn * _DIRECTIONS).astype(int) % _DIRECTIONS
+    # Half a step on, so that upright edges lie within a kind, not between the first and the last.
+    kind = (turn * _DIRECTIONS + 0.5).astype(int) % _DIRECTIONS
     row, column = np.indices(grey.shape) * _CELLS // grey.shape[0]
     cells = (row * _CELLS + column) * _DIRECTIONS + kind
-    sums = np.bincount(cells.ravel(), np.hypot(down, right).ravel(), _CELLS**2 * _DIRECTIONS)
+    sums = np.bincount(cells.ravel(), strength.ravel(), _CELLS**2 * _DIRECTIONS)
     return np.sqrt(sums).astype(np.float32)
