@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 
-from curation.errors import OperatorError, RequestError
+from curation.errors import LeaseLost, OperatorError, RequestError
+from curation.ledger import holders
 from curation.ledger.adoption import adopted_steps
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import LedgerUnavailable
-from curation.models import Request, RunRequest
+from curation.models import Request, RunError, RunRequest
 from curation.selection_config import load_config
 from curation.selection_support import check_engine
 from curation.settings import INVALID, Settings
@@ -94,13 +95,32 @@ def cancel(run_id: str) -> Run:
         RequestError: If there is no such run.
     """
     run = status(run_id)
-    if ledger().runs.decide(run_id, Outcome.CANCELED):
-        run = status(run_id)
-        if run.steps.start_instance.state.is_end and run.steps.ingest_video.state.is_end:
-            # The next look may be half a minute away; this brings it forward.
-            for step in next_steps(run):
-                send_step(run, step)
-    return run
+    return _send_on(run_id) if ledger().runs.decide(run_id, Outcome.CANCELED) else run
+
+
+def take_lease(run_id: str) -> Run:
+    """Takes a run's lease on the instance away, because somebody asked for it.
+
+    Returns:
+        The run as it is now. It ends as failed (`lease:lost`), or as what it had become before;
+        the instance is stopped by the last one out.
+
+    Raises:
+        RequestError: If there is no such run, or it holds no lease.
+    """
+    run, store = status(run_id), ledger().store
+    instance_id = run.instance.instance_id if run.instance else ""
+    if run_id not in ledger().leases.holders(instance_id):
+        raise RequestError(
+            f"Run {run_id} holds no lease. `curate leases` shows the runs that do.",
+            code="request:no-lease",
+        )
+    # The outcome first: from then on the run is granted no other lease.
+    message = f"Its lease on {instance_id} was taken away. `curate resume` starts the run again."
+    ledger().runs.decide(run_id, Outcome.FAILED, RunError(code=LeaseLost.code, message=message))
+    holders.take_lease(store, run_id, instance_id)
+    log.warning("Lease taken away", extra=run.log_context())
+    return _send_on(run_id)
 
 
 def resume(run_id: str) -> str:
@@ -136,6 +156,15 @@ def settings() -> Settings:
 def ledger() -> Ledger:
     """Returns this process's ledger."""
     return Ledger.connect(settings())
+
+
+def _send_on(run_id: str) -> Run:
+    """Brings the next look of a run forward, because it may be half a minute away."""
+    run = status(run_id)
+    if run.steps.start_instance.state.is_end and run.steps.ingest_video.state.is_end:
+        for step in next_steps(run):
+            send_step(run, step)
+    return run
 
 
 def _fill(asked: RunRequest, known: Settings) -> Request:

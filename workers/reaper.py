@@ -81,27 +81,31 @@ def reap_runs() -> list[str]:
 
 
 def reap_uploads() -> list[str]:
-    """Removes what ended runs have left in the bucket; returns one word and run id for each.
+    """Removes what ended runs have left in the bucket; returns one word and run id for each."""
+    here = wiring()
+    if not here.upload_ledger.unfinished():
+        return []
+    return reaping.reap_uploads(
+        here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
+    )
 
-    What the ledger has noted is removed in every round. What it has forgotten (it was wiped) is
-    looked for in the bucket, and not in every round, because each listing is paid for.
+
+def reap_orphans() -> list[str]:
+    """Aborts uploads that the ledger has forgotten; returns one word and run id for each.
+
+    They are looked for in the bucket, and not in every round, because each listing is paid for.
     """
     here = wiring()
-    done: list[str] = []
-    if here.upload_ledger.unfinished():
-        done += reaping.reap_uploads(
-            here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
-        )
     every_s = _ROUNDS_PER_LISTING * here.settings.run.reap_interval_s
-    if is_due(here.ledger.store, "orphans", every_s=every_s):
-        done += orphans.reap_orphans(
-            here.settings.s3.input_bucket,
-            ledger=here.upload_ledger,
-            runs=here.ledger.runs,
-            uploads=here.storage,
-            mark_s=_MARK_SHARE * every_s,
-        )
-    return done
+    if not is_due(here.ledger.store, "orphans", every_s=every_s):
+        return []
+    return orphans.reap_orphans(
+        here.settings.s3.input_bucket,
+        ledger=here.upload_ledger,
+        runs=here.ledger.runs,
+        uploads=here.storage,
+        mark_s=_MARK_SHARE * every_s,
+    )
 
 
 def reap_work() -> list[str]:
@@ -153,6 +157,7 @@ def _do_round(here: Wiring) -> list[str]:
         reap_work,
         lambda: [f"instance {reap_instance()}"],
         report_strangers,
+        reap_orphans,
     )
     done: list[str] = []
     for part in parts:

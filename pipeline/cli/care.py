@@ -1,15 +1,33 @@
 """Commands for whoever looks after the pipeline: leases, a round of the reaper, cost."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
+from curation.errors import CurationError
+from curation.ledger.holders import lease_terms
 from curation.models import Record, Run, Timestamp
 from curation.states import RunState
+from curation.steps.reap_instance import time_in
+from curation.steps.watch import LEASE_TAG
 from pipeline import client
 from pipeline.cli import output
 from pipeline.cli.options import Json, Limit
 from workers import reaper
+from workers.base import wiring
+
+_Release = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN_ID",
+        help="Take this run's lease away: the run fails, and the last one out stops the instance.",
+        show_default=False,
+    ),
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 # What a round of the reaper may find out about the instance, in its own words.
 _FOUND = {
@@ -21,15 +39,25 @@ _FOUND = {
     "stopping": "The instance ran although no run held it. It is being stopped.",
     "stopped": "The instance ran although no run held it. It is stopped.",
 }
+# What it may have done about a run, in its own words.
+_DONE = {
+    "overdue": "its time is over, it fails",
+    "revived": "it was silent, its message is sent again",
+    "cleared": "what it left in the bucket is removed",
+}
 
 
 class HeldLease(Record):
-    """One run's lease on one instance."""
+    """One run's lease on one instance, and what the instance itself says."""
 
     instance_id: str
     instance_state: str | None
     run_id: str
+    age_s: float | None
+    granted_at: Timestamp | None
+    renewed_at: Timestamp | None
     ends_at: Timestamp
+    tagged_until: Timestamp | None  # the end of the lease that the instance's own tag names
 
 
 class Act(Record):
@@ -50,11 +78,13 @@ class RunCost(Record):
     n_selected: int | None
 
 
-def leases(*, as_json: Json = False) -> None:
-    """Shows which runs hold the instance, and until when.
+def leases(*, release: _Release = None, yes: _Yes = False, as_json: Json = False) -> None:
+    """Shows which runs hold the instance, since when and until when; or takes a lease away.
 
-    Example: curate leases
+    Example: curate leases --release 20261122-093015-5f0c2d81ab
     """
+    if release:
+        _take_away(release, yes=yes)
     held = [lease for instance_id in _instance_ids() for lease in _leases_of(instance_id)]
     if held or as_json:
         _show(held, as_json=as_json)
@@ -70,7 +100,7 @@ def reap(*, as_json: Json = False) -> None:
     done = reaper.reap_runs() + reaper.reap_uploads()
     acts = [Act(done=word, run_id=run_id) for word, run_id in map(str.split, done)]
     for act in acts:
-        output.note(f"Run {act.run_id} is {act.done}.")
+        output.note(f"Run {act.run_id}: {_DONE[act.done]}.")
     found = reaper.reap_instance()
     output.note(_FOUND[found])
     if as_json:
@@ -97,12 +127,36 @@ def _instance_ids() -> list[str]:
 
 
 def _leases_of(instance_id: str) -> Iterator[HeldLease]:
-    ledger = client.ledger().leases
-    state = ledger.look(instance_id).state
-    for run_id, ends_at in ledger.holders(instance_id).items():
+    terms = lease_terms(client.ledger().store, instance_id)
+    state, tagged_until = _what_it_says(instance_id) if terms else (None, None)
+    for term in terms:
         yield HeldLease(
-            instance_id=instance_id, instance_state=state, run_id=run_id, ends_at=ends_at
+            instance_id=instance_id,
+            instance_state=state,
+            tagged_until=tagged_until,
+            **asdict(term),
         )
+
+
+def _what_it_says(instance_id: str) -> tuple[str | None, float | None]:
+    """Returns the instance's state and lease tag; as last seen when EC2 does not answer."""
+    try:
+        view = wiring().instances.describe(instance_id)
+    except CurationError as error:
+        output.warn(f"The state is the last one seen: {error}")
+        return client.ledger().leases.look(instance_id).state, None
+    return view.state, time_in(view, LEASE_TAG)
+
+
+def _take_away(run_id: str, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(
+            f"Run {run_id} will fail, and its instance stops if no other run holds it. Go on?",
+            abort=True,
+            err=True,
+        )
+    run = client.take_lease(run_id)
+    output.note(f"Run {run_id} holds no lease any more. It will end as {run.outcome}.")
 
 
 def _cost_of(run: Run) -> RunCost:

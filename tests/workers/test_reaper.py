@@ -69,16 +69,16 @@ def test_reap__without_redis_is_one_line(
     assert line.exc_info is None
 
 
-def test_reap_uploads__lists_the_bucket_once_in_ten_rounds(
+def test_reap_orphans__lists_the_bucket_once_in_ten_rounds(
     here: Wiring, redis_client: Redis
 ) -> None:
     """Each listing is paid for, so not every round asks for one; the marks tell that it was."""
     uri = f"{here.settings.s3.input_bucket}20261122-093015-5f0c2d81ab/clip.mp4"
     here.storage.begin(uri, content_type="video/mp4")
-    reaper.reap_uploads()
+    reaper.reap_orphans()
     first = redis_client.hgetall(keys.ORPHANS)
     redis_client.delete(keys.ORPHANS)
-    reaper.reap_uploads()
+    reaper.reap_orphans()
 
     assert len(first) == 1
     assert redis_client.hgetall(keys.ORPHANS) == {}
