@@ -80,12 +80,7 @@ class SsmShell:
         Raises:
             OperatorError: If `script_path` cannot be put into a command.
         """
-        if not _SCRIPT_PATH.fullmatch(script_path):
-            message = (
-                f"SCRIPT_PATH: {script_path!r} is not usable. Expected an absolute path on the "
-                "instance, without line breaks and without two braces in a row."
-            )
-            raise OperatorError(message, code="config:script-path")
+        _check_script_path(script_path)
 
         def connect(config: Config) -> SSMClient:
             return boto3.Session().client("ssm", region_name=region, config=config)
@@ -206,6 +201,15 @@ class SsmShell:
         if self._lease_document != RUN_SHELL_SCRIPT:
             return {"Parameters": {"LeaseUntil": [str(until)]}}
         return _shell_parameters(_lease_command(until))
+
+
+def _check_script_path(path: str) -> None:
+    if not _SCRIPT_PATH.fullmatch(path):
+        message = (
+            f"SCRIPT_PATH: {path!r} is not usable. Expected an absolute path on the instance, "
+            "without line breaks and without two braces in a row."
+        )
+        raise OperatorError(message, code="config:script-path")
 
 
 def _comment(boot: float) -> str:
