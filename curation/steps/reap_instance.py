@@ -81,7 +81,7 @@ def hold_on(
     claims = leases.holders(view.instance_id) | leases.expected(view.instance_id)
     if any(until > now for until in claims.values()):
         return "held"
-    if (_time_in(view, KEEP_TAG) or 0.0) > now:
+    if (time_in(view, KEEP_TAG) or 0.0) > now:
         return "kept"
     if leases.look(view.instance_id).in_use:
         return ""
@@ -123,18 +123,7 @@ def report_strangers(machine: Machine, *, now: float) -> list[str]:
     return found
 
 
-def _tagged_lease(view: InstanceView, leases: LeaseLedger) -> float | None:
-    """Returns when the lease in the tag is over; None if the tag says nothing of this boot.
-
-    A run that the ledger knows is the ledger's to answer for, and its tag may be an older boot's.
-    """
-    until = _time_in(view, LEASE_TAG)
-    if until is None or until < view.launched_at or leases.knows(view.tags.get(RUN_TAG, "")):
-        return None
-    return until
-
-
-def _time_in(view: InstanceView, tag: str) -> float | None:
+def time_in(view: InstanceView, tag: str) -> float | None:
     """Returns the seconds since the epoch that a tag names, or None: people write tags too."""
     text = view.tags.get(tag)
     try:
@@ -144,3 +133,14 @@ def _time_in(view: InstanceView, tag: str) -> float | None:
     if text and not math.isfinite(seconds):
         log.warning("Tag %s is no time: %r", tag, text, extra={"instance_id": view.instance_id})
     return seconds if math.isfinite(seconds) else None
+
+
+def _tagged_lease(view: InstanceView, leases: LeaseLedger) -> float | None:
+    """Returns when the lease in the tag is over; None if the tag says nothing of this boot.
+
+    A run that the ledger knows is the ledger's to answer for, and its tag may be an older boot's.
+    """
+    until = time_in(view, LEASE_TAG)
+    if until is None or until < view.launched_at or leases.knows(view.tags.get(RUN_TAG, "")):
+        return None
+    return until
