@@ -108,7 +108,12 @@ def _undo_start(run: Run, machine: Machine) -> None:
     released = machine.leases.release(run.run_id, machine.instance_id, unused_too=True)
     if released is Release.STOP:
         log.warning("Instance stopped again: its run had ended", extra=run.log_context())
-        state = machine.instances.stop(machine.instance_id)
+        try:
+            state = machine.instances.stop(machine.instance_id)
+        except CurationError:
+            # EC2 stops nothing that is still booting, and no later delivery comes back to this.
+            machine.leases.forsake_stop(run.run_id, machine.instance_id)
+            return
         machine.leases.record_stop(machine.instance_id)
         machine.leases.observe(machine.instance_id, state)
 

@@ -232,6 +232,28 @@ def test_start_instance__stops_again_what_it_started_for_an_ended_run(
     assert ledger.leases.renew(run_id, cloud.instance_id) is Lease.ENDED
 
 
+def test_start_instance__leaves_to_the_reaper_what_ec2_does_not_stop_yet(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+) -> None:
+    """A start that is undone too early for EC2 is nobody's, and gets no grace as by hand."""
+    run_id = new_run(ledger)
+
+    def end_run() -> None:
+        ledger.runs.decide(run_id, Outcome.CANCELED)
+        ledger.leases.release(run_id, cloud.instance_id)
+        ledger.leases.confirm_stopped(run_id, cloud.instance_id)
+        cloud.add_faults(
+            {"operation": "StopInstances", "code": "IncorrectInstanceState", "times": 9}
+        )
+
+    late = replace(machine, instances=Late(end_run))
+
+    with pytest.raises(RunEnded):
+        start(run_id, late, ledger, clock)
+
+    assert ledger.leases.look(cloud.instance_id).in_use
+
+
 def test_start_instance__terminated_instance(
     machine: Machine, ledger: Ledger, clock: Clock
 ) -> None:
