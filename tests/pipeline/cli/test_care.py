@@ -42,6 +42,7 @@ def test_leases__names_holder_age_and_end(ledger: Ledger, curate: Curate, instan
     run_id = new_run(ledger)
     ledger.leases.acquire(run_id, instance_id)
     first = leases_of(curate)
+    ledger.leases.acquire(run_id, instance_id)  # as each look of the step does
     ledger.leases.renew(run_id, instance_id)
     (item,) = leases_of(curate)
 
