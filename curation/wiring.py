@@ -118,14 +118,20 @@ class Wiring:
     @cached_property
     def selector(self) -> Engine:
         """Our own engine."""
+        from curation.engine.datapool import Datapool
         from curation.engine.embedders.catalog import open_embedder
+        from curation.engine.pools import Pools
         from curation.engine.run import Engine
 
         settings = self.settings.run
         folder = settings.engine_cache_dir
         cache_dir = Path(folder) if folder else None
         name, device = settings.engine_embedder, settings.engine_device
-        return Engine(partial(open_embedder, name, device=device, cache_dir=cache_dir))
+        open_pool = partial(Datapool, self.storage, self.settings.s3.lightly_bucket)
+        return Engine(
+            partial(open_embedder, name, device=device, cache_dir=cache_dir),
+            Pools(open_pool, settings.datapool, settings.datapool_distance),
+        )
 
     def video_source(self, uri: str) -> VideoSource:
         """Returns the source that a video source URI names.

@@ -1,87 +1,75 @@
-"""Names and writes what an engine run leaves behind: frames, `selected.txt`, `selection.json`."""
+"""Writes what an engine run leaves behind, beside its pictures; docs/engine-results.md tells all.
+
+`selected.txt` and `selection.json` come last, so that their presence means done.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
-from pathlib import PurePath
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from curation.engine.packages import explained
+import numpy as np
 
-with explained():
-    from PIL import Image
+from curation.engine.report_facts import facts_json, facts_npz
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-# Above 95 files grow by half and nothing is to be seen (Pillow's documentation).
-_JPEG_QUALITY = 95
+    from curation.engine.outcome import Outcome
 
 
-@dataclass(frozen=True)
-class SelectedFrame:
-    """One selected frame, as `selection.json` lists it.
-
-    Attributes:
-        frame_number: Position in presentation order, from 0.
-        timestamp_s: Presentation time in seconds.
-        order: Position in the order of choice, from 0; the first few are a selection themselves.
-        file: Name of the picture, relative to the run.
-    """
-
-    frame_number: int
-    timestamp_s: float
-    order: int
-    file: str
-
-    @property
-    def filename(self) -> str:
-        """The name of the picture alone."""
-        return PurePath(self.file).name
-
-
-def frame_filename(video_name: str, frame_number: int, n_frames: int) -> str:
-    """Returns the hosted service's name of a frame, as JPEG: `clip-007-mp4.jpg`.
+def write_results(
+    outcome: Outcome,
+    *,
+    write: Callable[[str, bytes, str], None],
+    on_result: Callable[[], None],
+) -> None:
+    """Writes all results but the pictures.
 
     Args:
-        video_name: File name of the video.
-        frame_number: From 0.
-        n_frames: Frames in the video; numbers get as many digits as this has.
+        outcome: What came of the run.
+        write: Writes a result: name relative to the run, content, MIME type.
+        on_result: Called before each. It may raise, which ends the work.
     """
-    path = PurePath(video_name)
-    digits = len(str(n_frames))
-    return f"{path.stem}-{frame_number:0{digits}d}-{path.suffix.lstrip('.')}.jpg"
+    for name, make, mime_type in _RESULTS:
+        content = make(outcome)
+        on_result()
+        write(name, content, mime_type)
 
 
-def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """Returns the picture as JPEG.
-
-    Args:
-        pixels: RGB, shape (H, W, 3), uint8.
-    """
+def embeddings_npy(outcome: Outcome) -> bytes:
+    """Returns the embeddings of all frames as a file that `numpy.load` reads."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    np.save(buffer, outcome.frames.embeddings, allow_pickle=False)
+    # No copy is made here: two hours of embeddings are in memory twice, not thrice.
     return buffer.getvalue()
 
 
-def selected_txt(selected: Sequence[SelectedFrame]) -> bytes:
-    """Returns the file names of the frames, one a line."""
-    return "".join(f"{frame.filename}\n" for frame in selected).encode()
+def selected_txt(outcome: Outcome) -> bytes:
+    """Returns the file names of the frames, one a line, in order of choice."""
+    return "".join(f"{frame.filename}\n" for frame in outcome.pictures.selected).encode()
 
 
-def selection_json(
-    selected: Sequence[SelectedFrame], *, run_id: str, uri: str, sha256: str, n_frames: int
-) -> bytes:
+def selection_json(outcome: Outcome) -> bytes:
     """Returns the record of the selection."""
+    video = outcome.video
     record = {
         "schema": 1,
-        "run_id": run_id,
-        "video": {"uri": uri, "sha256": sha256, "n_frames": n_frames},
-        "selected": [asdict(frame) for frame in selected],
+        "run_id": video.run_id,
+        "video": {"uri": video.uri, "sha256": video.sha256, "n_frames": len(outcome.frames)},
+        **outcome.facts,
+        "selected": [asdict(frame) for frame in outcome.pictures.selected],
     }
     return json.dumps(record, indent=2).encode() + b"\n"
+
+
+_BINARY, _JSON = "application/octet-stream", "application/json"
+_RESULTS: tuple[tuple[str, Callable[[Outcome], bytes], str], ...] = (
+    ("embeddings.npy", embeddings_npy, _BINARY),
+    ("report_facts.npz", facts_npz, _BINARY),
+    ("report_facts.json", facts_json, _JSON),
+    ("selected.txt", selected_txt, "text/plain"),
+    ("selection.json", selection_json, _JSON),
+)

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from curation.engine.choice import choose_frames
+from curation.engine.damage import find_damage
 from curation.engine.decode import open_video
 from curation.engine.embedding import embed_frames
 from curation.engine.frames import Frames
 from curation.engine.opening import undecodable
+from curation.engine.outcome import Outcome
 from curation.engine.packets import Segment
-from curation.engine.results import (
-    SelectedFrame,
-    frame_filename,
-    jpeg,
-    selected_txt,
-    selection_json,
-)
+from curation.engine.pictures import write_pictures
+from curation.engine.results import write_results
 from curation.engine.segments import plan_segments
-from curation.engine.select import select_frames
-from curation.errors import RequestError, SelectionFailed
 from curation.ports import FrameSelection, VideoPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from numpy.typing import NDArray
-
+    from curation.engine.choice import Choice
+    from curation.engine.damage import Damage
     from curation.engine.decode import Video
     from curation.engine.embedders.port import Embedder
+    from curation.engine.pools import Pools
     from curation.ports import EngineProgress, SegmentOfVideo, VideoOfRun
 
     Write = Callable[[str, bytes, str], None]
@@ -45,14 +41,16 @@ _FEW_FRAMES = 500
 
 
 class Engine:
-    """The FrameSelector: pretrained embeddings, greedy k-center.
+    """The FrameSelector: embeddings, a choice by them, pictures.
 
     Args:
         open_embedder: Opens what makes numbers of pictures; called once, when it is needed.
+        pools: Where datapools are.
     """
 
-    def __init__(self, open_embedder: Callable[[], Embedder]) -> None:
+    def __init__(self, open_embedder: Callable[[], Embedder], pools: Pools) -> None:
         self._open_embedder = open_embedder
+        self._pools = pools
 
     def prepare(self) -> None:
         """Opens the embedder as the first video would.
@@ -81,95 +79,58 @@ class Engine:
     ) -> FrameSelection:
         """Chooses frames and writes them; see the port."""
         frames = Frames.concatenate(Frames.from_npz(part) for part in parts)
-        return self._choose(video, frames, write, progress)
+        return self._select(video, frames, write, progress)
 
     def select(
         self, video: VideoOfRun, *, write: Write, progress: EngineProgress
     ) -> FrameSelection:
         """Does all of this at once; see the port."""
-        return self._choose(video, self._embed(video, Segment(), progress), write, progress)
+        return self._select(video, self._embed(video, Segment(), progress), write, progress)
 
     def _embed(self, video: VideoOfRun, segment: Segment, progress: EngineProgress) -> Frames:
         with video.open() as file, open_video(file, name=video.name) as opened:
             declared = opened.n_frames_declared
+            return embed_frames(
+                opened, segment, self._embedder, lambda n: progress(EMBEDDING, n, declared)
+            )
 
-            def told(n_done: int) -> None:
-                progress(EMBEDDING, n_done, declared)
-
-            return embed_frames(opened, segment, self._embedder, told)
-
-    def _choose(
+    def _select(
         self, video: VideoOfRun, frames: Frames, write: Write, progress: EngineProgress
     ) -> FrameSelection:
-        """Writes frames under `frames/`, then all else.
-
-        `selected.txt` and `selection.json` come last, so that their presence means done.
-        """
         progress(SAMPLING, None, len(frames))
-        eligible = _eligible(frames, video.name)
-        chosen = _chosen(frames, eligible, video, progress)
-        namer = partial(frame_filename, video.name, n_frames=len(frames))
         with video.open() as file, open_video(file, name=video.name) as opened:
-            selected = _save(opened, chosen, namer, write, progress)
-        record = selection_json(
-            selected,
-            run_id=video.run_id,
-            uri=video.uri,
-            sha256=video.sha256,
-            n_frames=len(frames),
+            started = time.monotonic()
+            damage = _damage(opened, frames)
+            choice = self._choose(video, frames, damage, progress)
+            chosen = time.monotonic()
+            saving = partial(progress, SAVING, None, None)
+            pictures = write_pictures(opened, frames, choice, write=write, on_picture=saving)
+        timings_s = {"choice": chosen - started, "saving": time.monotonic() - chosen}
+        embedder = self._embedder
+        outcome = Outcome(video, frames, damage, choice, pictures, embedder, timings_s)
+        write_results(outcome, write=write, on_result=saving)
+        names = [frame.filename for frame in pictures.selected]
+        self._pools.remember(video, embedder, frames.embeddings[choice.indices], names)
+        return FrameSelection(len(frames), names)
+
+    def _choose(
+        self, video: VideoOfRun, frames: Frames, damage: Damage, progress: EngineProgress
+    ) -> Choice:
+        return choose_frames(
+            frames,
+            eligible=~damage.mask,
+            config=video.config,
+            pool=self._pools.before(video, self._embedder),
+            queries=self._pools.queries(video, self._embedder),
+            on_wait=partial(progress, SAMPLING, None, None),
         )
-        write("selected.txt", selected_txt(selected), "text/plain")
-        write("selection.json", record, "application/json")
-        return FrameSelection(len(frames), [frame.filename for frame in selected])
 
     @cached_property
     def _embedder(self) -> Embedder:
         return self._open_embedder()
 
 
-def _eligible(frames: Frames, name: str) -> NDArray[np.bool_]:
+def _damage(video: Video, frames: Frames) -> Damage:
     if not len(frames):
-        raise undecodable(name, "not one frame comes out")
-    eligible = ~frames.is_corrupt
-    if not eligible.any():
-        message = f"All {len(frames)} frames of {name!r} are damaged. Send the file again."
-        raise RequestError(message, code="source:corrupt")
-    return eligible
-
-
-def _chosen(
-    frames: Frames, eligible: NDArray[np.bool_], video: VideoOfRun, progress: EngineProgress
-) -> Sequence[int]:
-    """Returns the numbers of the selected frames in order of choice."""
-    numbers = np.flatnonzero(eligible)
-    indices = select_frames(
-        frames.embeddings[numbers].astype(np.float32),
-        video.config.proportion_samples or 1.0,
-        on_wait=partial(progress, SAMPLING, None, None),
-    )
-    return [int(numbers[index]) for index in indices]
-
-
-def _save(
-    video: Video,
-    chosen: Sequence[int],
-    namer: Callable[[int], str],
-    write: Write,
-    progress: EngineProgress,
-) -> list[SelectedFrame]:
-    """Writes the chosen frames as they come by, and returns them in order of choice."""
-    order = {number: position for position, number in enumerate(chosen)}
-    selected: list[SelectedFrame] = []
-    for frame in video.frames():
-        if frame.number % 16 == 0:
-            progress(SAVING, None, None)
-        if frame.number not in order:
-            continue
-        file = f"frames/{namer(frame.number)}"
-        write(file, jpeg(video.pixels(frame)), "image/jpeg")
-        selected.append(SelectedFrame(frame.number, frame.timestamp_s, order[frame.number], file))
-        if len(selected) == len(chosen):
-            progress(SAVING, None, None)
-            return sorted(selected, key=lambda frame: frame.order)
-    message = f"Frame {max(chosen)} was there at first and is not there now: the video has changed."
-    raise SelectionFailed(message, code="engine:video-changed")
+        raise undecodable(video.name, "not one frame comes out")
+    return find_damage(frames, n_frames_declared=video.n_frames_declared, name=video.name)

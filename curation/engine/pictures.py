@@ -1,0 +1,97 @@
+"""Writes the chosen frames as pictures at full size."""
+
+from __future__ import annotations
+
+import io
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from curation.engine.extract import extract
+from curation.engine.outcome import Pictures, SelectedFrame
+from curation.engine.packages import explained
+from curation.engine.signals import thumbnail_of
+
+with explained():
+    from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curation.engine.choice import Choice
+    from curation.engine.decode import Video
+    from curation.engine.frames import Frames
+
+# Above 95 files grow by half and nothing is to be seen (Pillow's documentation).
+_JPEG_QUALITY = 95
+
+
+def write_pictures(
+    video: Video,
+    frames: Frames,
+    choice: Choice,
+    *,
+    write: Callable[[str, bytes, str], None],
+    on_picture: Callable[[], None],
+) -> Pictures:
+    """Writes each chosen frame under `frames/`.
+
+    Args:
+        video: The open video.
+        frames: All its frames.
+        choice: Which of them.
+        write: Writes a result: name relative to the run, content, MIME type.
+        on_picture: Called before each. It may raise, which ends the work.
+    """
+    on_picture()
+    pictures = Pictures()
+    numbers = choice.indices.tolist()
+    for number, pixels in extract(
+        video, numbers, timestamps_s=frames.timestamps_s, is_key=frames.is_key
+    ):
+        on_picture()
+        height, width = pixels.shape[:2]
+        pictures.size = (height, width)
+        pictures.thumbnails[number] = thumbnail_of(pixels, aspect=width / height)
+        write(_file(video, number, frames), jpeg(pixels), "image/jpeg")
+    pictures.selected = [
+        SelectedFrame(
+            frame_number=number,
+            timestamp_s=float(frames.timestamps_s[number]),
+            order=order,
+            file=_file(video, number, frames),
+            distance=round(float(choice.distances[order]), 4),
+        )
+        for order, number in enumerate(numbers)
+    ]
+    return pictures
+
+
+def frame_filename(video_name: str, frame_number: int, n_frames: int) -> str:
+    """Returns the hosted service's name of a frame, as JPEG: `clip-007-mp4.jpg`.
+
+    Args:
+        video_name: File name of the video.
+        frame_number: From 0.
+        n_frames: Frames in the video; numbers get as many digits as this has.
+    """
+    path = PurePath(video_name)
+    digits = len(str(n_frames))
+    return f"{path.stem}-{frame_number:0{digits}d}-{path.suffix.lstrip('.')}.jpg"
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns the picture as JPEG.
+
+    Args:
+        pixels: RGB, shape (H, W, 3), uint8.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _file(video: Video, number: int, frames: Frames) -> str:
+    return f"frames/{frame_filename(video.name, number, len(frames))}"
