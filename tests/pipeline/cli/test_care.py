@@ -41,16 +41,17 @@ def test_leases__names_holder_age_and_end(ledger: Ledger, curate: Curate, instan
     """Each lease is one item: which run holds which instance, since when, and until when."""
     run_id = new_run(ledger)
     ledger.leases.acquire(run_id, instance_id)
-    first = leases_of(curate)
+    (first,) = leases_of(curate)
     ledger.leases.acquire(run_id, instance_id)  # as each look of the step does
+    (second,) = leases_of(curate)
     ledger.leases.renew(run_id, instance_id)
     (item,) = leases_of(curate)
 
     times = [item.pop(name) for name in ("granted_at", "renewed_at", "ends_at")]
     assert times == sorted(times)
     assert all(time.endswith("Z") for time in times)
-    assert times[0] == first[0]["granted_at"]
-    assert times[1] > first[0]["renewed_at"]
+    assert first["granted_at"] == second["granted_at"] == times[0]
+    assert first["renewed_at"] < second["renewed_at"] < times[1]
     assert 0 < item.pop("age_s") < 60
     assert item == {
         "instance_id": instance_id,
