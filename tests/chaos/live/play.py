@@ -84,6 +84,8 @@ class Play:
         self.live.kill_control_plane()
         self.witness.history.dead_from = time.time()
         self._undo.callback(self.live.revive_control_plane)
+        # What comes after is a new life: nobody waits for the messages of the dead one.
+        self._undo.callback(self.live.forget)
 
     def clean_up(self) -> None:
         """Ends all harm, and waits until nothing is going on any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import subprocess
 import sys
 from functools import cached_property
@@ -134,6 +135,10 @@ class LiveWorld:
         """Lets the supervisor go on."""
         self._supervisor.resume()
         self.add_spare()
+
+    def forget(self) -> None:
+        """Removes what the broker would find when it comes back."""
+        shutil.rmtree(self.world.data / "valkey" / "appendonlydir")
 
     @property
     def _supervisor(self) -> psutil.Process:
