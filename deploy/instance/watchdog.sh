@@ -109,7 +109,7 @@ first_line() {
 write() {
   mkdir -p "$FOLDER" 2>/dev/null &&
     printf '%s\n' "$2" 2>/dev/null >"$FOLDER/$1.$$" &&
-    mv -f "$FOLDER/$1.$$" "$FOLDER/$1" 2>/dev/null
+    mv -fT "$FOLDER/$1.$$" "$FOLDER/$1" 2>/dev/null
 }
 
 # setting NAME DEFAULT: seconds, rounded up; a file that bash could not read is no reason to stay on.

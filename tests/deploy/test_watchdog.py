@@ -42,13 +42,20 @@ class Box:
         self.run.mkdir(exist_ok=True)
         (self.run / "lease").write_text(f"{text}\n")
 
+    def program(self, name: str, text: str) -> None:
+        """Puts a program in the place of the machine's own."""
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
     def do(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the watchdog as a person would, and returns what it said."""
         clock = BOOT + int(self.uptime_s) + self.clock_is_off_by_s
         (self.folder / "uptime").write_text(f"{self.uptime_s:.2f} 0.00\n")
         (self.folder / "instance.env").write_text(self.settings)
-        self._program("date", f'[ "$*" != +%s ] || echo {clock}')
-        self._program("shutdown", f'echo "$@" >>{self.folder}/off; {self.shutdown}')
+        self.program("date", f'[ "$*" != +%s ] || echo {clock}')
+        self.program("shutdown", f'echo "$@" >>{self.folder}/off; {self.shutdown}')
         return subprocess.run(
             [WATCHDOG, *arguments],
             env={
@@ -77,12 +84,6 @@ class Box:
         calls = off.read_text().splitlines() if off.exists() else []
         assert set(calls) <= {"-h now"}
         return len(calls)
-
-    def _program(self, name: str, text: str) -> None:
-        path = self.folder / "bin" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
 
 
 @pytest.fixture
@@ -201,6 +202,16 @@ def test_look__without_files_it_could_use(box: Box) -> None:
 
     assert not early
     assert box.looks(TTL_S)
+
+
+def test_look__that_cannot_note_the_lease(box: Box) -> None:
+    """Then it asks the clock at each look, and does all else."""
+    box.lease(BOOT + 2000)
+    box.program("mv", "exit 1")
+    early = box.looks(1999)
+
+    assert not early
+    assert box.looks(2000)
 
 
 def test_look__without_a_clock_of_the_boot(box: Box) -> None:
