@@ -116,8 +116,8 @@ def _broker(folder: Path, url: str) -> list[Part]:
 
 def _worker(folder: Path, queue: str, url: str) -> Part:
     node = f"{queue}@stack"
-    # An embedding network uses all cores by itself.
-    concurrency = "1" if queue == "engine" else "2"
+    # The engine embeds the segments of a long video side by side, one on each core.
+    concurrency = str(os.cpu_count() or 1) if queue == "engine" else "2"
     process = _celery(
         folder, queue, *("worker", "-Q", queue, "-n", node, "-c", concurrency, "-l", "INFO")
     )

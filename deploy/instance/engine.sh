@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts our engine's Celery worker on this instance: one, however often it is launched.
+# Starts our engine's Celery worker on this instance: one, however often it is launched. It has a
+# process for each core: the segments of a long video are embedded side by side, 200 MB each.
 #
 # SCRIPT_PATH names this file. Settings: CURATION_IMAGE (with a tag), REDIS_URL_SECRET (in Secrets
 # Manager, read with the instance's role; its value begins with rediss://), and the pipeline's own
@@ -25,4 +26,4 @@ start_container engine-worker \
   "${CURATION_IMAGE:?Set it in $SETTINGS to the image that deploy/Dockerfile builds}" \
   REDIS_URL "${REDIS_URL_SECRET:?Set it in $SETTINGS to the name of a secret}" \
   "${options[@]}" -- \
-  celery -A pipeline worker -Q engine -n engine@%h -c 1 -l INFO
+  celery -A pipeline worker -Q engine -n engine@%h -l INFO

@@ -68,7 +68,8 @@ def test_policies__name_actions_and_resources(name: str) -> None:
         assert statement["Effect"] == "Allow"
         assert not [action for action in actions(statement) if "*" in action]
         assert "*" not in wide or actions(statement) <= WITHOUT_RESOURCE
-        assert all(re.fullmatch(r"\*|arn:aws:s3:::\$\{\w+\}/\$\{\w+\}\*", one) for one in wide)
+        below = r"arn:aws:s3:::\$\{\w+\}/\$\{\w+\}\*(/work/\*)?"
+        assert all(re.fullmatch(rf"\*|{below}", one) for one in wide)
 
 
 def test_pipeline__starts_and_stops_the_one_marked_instance() -> None:

@@ -161,7 +161,7 @@ def test_engine__starts_its_celery_worker(instance: Instance) -> None:
 
     assert code == 0
     assert instance.workers() == [
-        f"celery -A pipeline worker -Q engine -n engine@%h -c 1 -l INFO token= url={SECRET}"
+        f"celery -A pipeline worker -Q engine -n engine@%h -l INFO token= url={SECRET}"
     ]
     (run,) = instance.calls("docker run")
     assert "--read-only" in run
