@@ -183,6 +183,8 @@ FROZEN = [
         for step in ("start", "poll", "stop")
     ),
 ]
+# Until its time limit kills it, which fails the task although its step goes on.
+HANGING = [Cell(step, "pool child hangs", _freeze_child) for step in ("upload", "start", "poll")]
 BROKER = [
     *(Cell(step, "broker killed", _kill_broker) for step in ("upload", "start", "poll", "stop")),
     *(Cell(step, "broker cut", _cut_broker) for step in ("upload", "start", "schedule")),
@@ -208,4 +210,4 @@ OTHERS = [
     Cell("poll", "silence", functools.partial(_silence, "lightly")),
     Cell("start", "latency", functools.partial(_delay, "cloud")),
 ]
-CELLS = {cell.name: cell for cell in [*FROZEN, *DEAD, *BROKER, *DEATHS, *OTHERS, *CUTS]}
+CELLS = {cell.name: cell for cell in [*FROZEN, *DEAD, *HANGING, *BROKER, *DEATHS, *OTHERS, *CUTS]}
