@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TIMER = "curation-watchdog.timer"
 WATCHDOG = ROOT / "deploy" / "instance" / "watchdog.sh"
 BOOT = 1_795_340_000  # epoch seconds
 TTL_S = 900
@@ -282,3 +283,26 @@ def test_install__arms_the_timer(tmp_path: Path) -> None:
         "systemctl enable --now curation-watchdog.timer",
     ]
     assert said.stdout.startswith("On until ")
+
+
+@pytest.mark.parametrize("script", ["run.sh", "engine.sh"])
+@pytest.mark.parametrize("is_armed", [True, False])
+def test_launch__says_when_nothing_watches(script: str, *, is_armed: bool, box: Box) -> None:
+    """A worker on an instance without a watchdog is started all the same, with a loud warning."""
+    box.program("systemctl", f'[ "$*" = "is-active --quiet {TIMER}" ] && exit {int(not is_armed)}')
+    (box.folder / "instance.env").write_text("")
+
+    said = subprocess.run(
+        ["bash", ROOT / "deploy" / "instance" / script],
+        env={
+            "PATH": f"{box.folder / 'bin'}:{os.environ['PATH']}",
+            "CURATION_SETTINGS": str(box.folder / "instance.env"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ("WARNING: the watchdog is not armed." in said.stderr) is not is_armed
+    assert "Set it in" in said.stderr  # it went on, to the settings that are missing here
