@@ -4,7 +4,7 @@ import typer
 from typer.core import TyperGroup
 
 from curation.errors import CurationError
-from pipeline.cli import care, demo, doctor, output, runs, sandbox
+from pipeline.cli import care, datapool, demo, doctor, output, runs, sandbox
 
 
 class _Group(TyperGroup):
@@ -39,3 +39,4 @@ app.command("doctor")(doctor.doctor)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)
 app.command("cost")(care.cost)
+app.add_typer(datapool.app, name="datapool", no_args_is_help=True)
