@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from curation.adapters.selection.lightly_selection import wire_selection
 from curation.errors import OperatorError
 from curation.models import RUN_ID_PATTERN
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from curation.models import Run
+    from curation.selection_config import SelectionConfig
     from curation.setting_groups import LightlySettings, S3Settings
 
 CONFIG = "config:lightly"
@@ -36,7 +38,7 @@ class Plan:
         video_uri: The video.
         relevant_path: File within the Lightly datasource that names the video as the only one to
             be read.
-        proportion: Share of frames to keep.
+        selection: What to choose.
         runs_on: Labels that the Lightly Worker must have.
     """
 
@@ -46,7 +48,7 @@ class Plan:
     lightly_uri: str
     video_uri: str
     relevant_path: str
-    proportion: float
+    selection: SelectionConfig
     runs_on: tuple[str, ...]
 
     @classmethod
@@ -74,7 +76,7 @@ class Plan:
             video_uri=video_uri,
             # Lightly takes such a file only from a folder `.lightly` of the Lightly datasource.
             relevant_path=f".lightly/curate/{run.run_id}.txt",
-            proportion=run.request.proportion_samples,
+            selection=run.request.config,
             runs_on=lightly.runs_on,
         )
         plan._check_video()
@@ -103,13 +105,7 @@ class Plan:
                 # Or a video that is older than the last run of the dataset would not be read.
                 "datasource": {"processAll": True},
             },
-            "selection": {
-                "proportionSamples": self.proportion,
-                "strategies": [
-                    {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
-                ],
-                "autoTasks": [],
-            },
+            "selection": wire_selection(self.selection),
         }
 
     def own(self, names: Sequence[str]) -> list[str]:
