@@ -70,7 +70,7 @@ def select_frames(run: Run, place: Workplace, *, publish: Publish) -> None:
             run.run_id, work.generation, n_segments=len(cut.segments), n_frames=cut.n_frames
         )
         facts = {"segments": len(cut.segments), "missing": len(missing)}
-        log.info("Segments published", extra=run.log_context() | facts)
+        log.info("Segments published", extra={**run.log_context(), **facts})
         publish(run.run_id, work.generation, [cut.segments[number] for number in missing])
 
     with suppress(TransientError):  # the silence brings another delivery, which tries again
@@ -101,7 +101,7 @@ def embed_segment(run: Run, generation: int, segment: SegmentOfVideo, place: Wor
             _remove_if_over(run, uri, place)
             raise
         facts = {"segment": segment[0], "frames": work.n_done}
-        log.info("Segment embedded", extra=run.log_context() | facts)
+        log.info("Segment embedded", extra={**run.log_context(), **facts})
 
     _carry_out(Part(run, generation, str(segment[0])), embed, place)
 

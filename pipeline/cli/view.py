@@ -1,6 +1,6 @@
 """How runs look to a person: one run with its steps, and many runs in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -34,7 +34,7 @@ _MARKS = {
 }
 # One for all, so that it does not begin anew with each look.
 _BUSY = Padding(Spinner("dots", style="cyan"), (0, 0, 0, 2))
-_BAR_WIDTH = 24
+_BAR_WIDTH = 16
 
 
 def run_view(run: Run, *, task: EngineTask | None, now: float) -> Group:
@@ -126,9 +126,22 @@ def _doing(run: Run, task: EngineTask | None) -> RenderableType:
     row.add_row(
         word,
         ProgressBar(total=task.n_frames, completed=task.n_done, width=_BAR_WIDTH),
-        Text(f"{task.n_done} of {task.n_frames} frames", style="dim"),
+        Text(", ".join(_progress(task)), style="dim"),
     )
     return row
+
+
+def _progress(task: EngineTask) -> Iterator[str]:
+    progress = task.progress
+    if progress is None or progress.frames_total is None:
+        return
+    yield f"{progress.frames_done} of {progress.frames_total} frames"
+    if task.n_segments:
+        yield f"{task.segments_done}/{task.n_segments} segments"
+    if progress.frames_per_s:
+        yield f"{progress.frames_per_s:.0f}/s"
+    if progress.eta_s:
+        yield f"{duration(progress.eta_s)} left"
 
 
 def _amount(run: Run) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from curation.ledger import keys
 from curation.states import Outcome, RunState, StepName, StepState
 from pipeline.cli import output, watch
 from pipeline.cli.view import run_view
@@ -13,6 +14,8 @@ from tests.support.cli import end, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from redis import Redis
 
     from curation.ledger.ledger import Ledger
     from pipeline.cli.watch import Look
@@ -61,6 +64,20 @@ def test_run_view__shows_frames_done(ledger: Ledger) -> None:
 
     assert "EMBEDDING" in text
     assert "120 of 250 frames" in text
+
+
+def test_run_view__shows_segments_rate_and_rest(ledger: Ledger, redis_client: Redis) -> None:
+    """Of a long video it says how many segments are done, how fast it goes, and what is left."""
+    run_id = new_run(ledger)
+    ledger.engine.schedule(run_id)
+    generation = ledger.engine.take(run_id, silent_s=60.0)
+    ledger.engine.plan(run_id, generation, n_segments=4, n_frames=2000)
+    ledger.engine.count(run_id, generation, 0, 500, is_end=True)
+    redis_client.hset(keys.engine_key(run_id), mapping={"began_at": 1000.0, "embedded_at": 1010.0})
+
+    text = rendered(watch.look_at(run_id))
+
+    assert "500 of 2000 frames, 1/4 segments, 50/s, 30.0 s left" in text
 
 
 def test_run_view__shows_every_step(ledger: Ledger) -> None:
