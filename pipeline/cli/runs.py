@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Group
 
+from curation.errors import RequestError
 from curation.ledger.adoption import adopted_steps
 from curation.ledger.store import LedgerUnavailable
 from curation.models import Run, RunRequest
@@ -177,7 +178,7 @@ def _loaded(config: str | None) -> SelectionConfig | None:
     try:
         return load_config(config) if config else None
     except ValueError as error:
-        raise typer.BadParameter(f"--selection-config: {error}") from None
+        raise RequestError(f"{error}.", code="request:selection-config") from None
 
 
 def _absolute(source: str | None) -> str | None:
