@@ -1,7 +1,70 @@
-"""`make chaos`: the matrix, the cells with real processes, and the mutants."""
+"""`make chaos`: the matrix, the cells with real processes if they are there, then the mutants."""
 
 from __future__ import annotations
 
-from tests.chaos import clock
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-clock.install()
+from tests.chaos.cells import Cell, cells
+from tests.chaos.crew import play, survivors
+from tests.chaos.hunts import HUNTS, hunt
+from tests.chaos.table import to_markdown
+
+if TYPE_CHECKING:
+    from tests.chaos.crew import Outcome
+
+TABLE = Path("docs/fault-matrix.md")
+
+
+def main() -> None:
+    """Plays what is asked for, and exits with 1 if a promise broke or a mutant survived."""
+    options = _parser().parse_args()
+    begun_at = time.monotonic()
+    wanted = [Cell(*name.split(":")) for name in options.cell] or cells()
+    seeds = [options.seed] if options.seed is not None else list(range(options.seeds))
+    outcomes = play([(cell, seed) for seed in seeds for cell in wanted], told=_tell)
+    struck = [outcome for outcome in outcomes if outcome.has_struck]
+    if not options.cell:
+        TABLE.write_text(to_markdown(outcomes), encoding="utf-8")
+    names = options.mutant or ([] if options.cell else list(HUNTS))
+    alive = survivors({name: hunt(name, options.seeds) for name in names})
+    for name in alive:
+        _say(f"survived: {name}")
+    n_breaks = sum(len(outcome.breaks) for outcome in outcomes)
+    _say(f"{time.monotonic() - begun_at:.0f} s")
+    _say(f"injections {len(struck)}")
+    _say(f"breaks {n_breaks}")
+    _say(f"mutants {len(names) - len(alive)}/{len(names)}")
+    _say(f"worst time to stop {max((item.worst_s for item in struck), default=0.0):.0f} s")
+    sys.exit(bool(n_breaks or alive))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests.chaos", description="The fault matrix.")
+    # Five seeds of about 220 cells are more than 1,050 injections.
+    parser.add_argument("--seeds", type=int, default=5, help="seeds for each cell")
+    parser.add_argument("--seed", type=int, help="this seed alone")
+    parser.add_argument("--cell", action="append", default=[], help="STEP:FAULT; again for more")
+    parser.add_argument("--mutant", action="append", default=[], help="this one alone")
+    return parser
+
+
+def _tell(outcome: Outcome) -> None:
+    for promise, what in outcome.breaks:
+        _say(f"BREAK {promise}: {what}")
+        again = f'--cell "{outcome.cell}" --seed {outcome.seed}'
+        _say(f"  again: .venv/bin/python -m tests.chaos {again}")
+    if not outcome.has_struck:
+        _say(f"never struck: {outcome.cell} seed {outcome.seed}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

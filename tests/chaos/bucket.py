@@ -57,9 +57,7 @@ class Buckets:
     @property
     def objects(self) -> dict[str, str]:
         """SHA-256 of each object, by its URI."""
-        return {
-            f"s3://{name}": sha256(item.data) for name, item in self._objects.items()
-        }
+        return {f"s3://{name}": sha256(item.data) for name, item in self._objects.items()}
 
     @property
     def open_uploads(self) -> list[str]:

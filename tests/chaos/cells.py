@@ -1,4 +1,4 @@
-"""The matrix: which steps there are, which faults, and which pairs have no meaning, with the why."""
+"""The matrix: its steps, its faults, and the pairs of them that have no meaning, with the why."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ FAULTS = {
     "F20": "everything but the instance dies for good",
 }
 # What must end well: it is trouble that passes by itself.
-SURVIVED = frozenset({"F1", "F2", "F4", "F6", "F8", "F9", "F13", "F14", "F15", "F19"})
+_SURVIVED = frozenset({"F1", "F2", "F4", "F6", "F7", "F8", "F9", "F13", "F14", "F15", "F18", "F19"})
+# What must not cost a second boot.
+_ONE_BOOT = _SURVIVED - {"F19"} | {"F10", "F11", "F12"}
 _WIRE = ("F7", "F11", "F12", "F18")
 
 
@@ -72,6 +74,18 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.step}:{self.fault}"
+
+    @property
+    def must_end_well(self) -> bool:
+        """Whether a run must bear this trouble."""
+        if str(self) == "download:F18":
+            return False  # a source that serves something else is taken at its word
+        return self.fault in _SURVIVED or str(self) == "poll:F17"
+
+    @property
+    def must_boot_once(self) -> bool:
+        """Whether one start must do for a run."""
+        return self.fault in _ONE_BOOT
 
 
 def why_not(cell: Cell) -> str:

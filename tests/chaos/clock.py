@@ -11,7 +11,7 @@ import heapq
 import itertools
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ _STUCK_S = 60.0
 _real_sleep = time.sleep
 
 
-class Killed(BaseException):  # noqa: N818  # what became of the process
+class Killed(BaseException):
     """The process is dead. Not an Exception: nothing in a process outlives a SIGKILL."""
 
 
@@ -122,13 +122,11 @@ class Clock:
         """Lets time pass for the caller; whatever is due before is done meanwhile."""
         wake_at = self.now + max(seconds, 0.0)
         actor = self.active
-        if actor is None or not actor.is_me():
-            self.now = wake_at
-        elif not self._due or self._due[0][0] > wake_at:
-            self.now = wake_at
-        else:
+        if actor and actor.is_me() and self._due and self._due[0][0] <= wake_at:
             self.at(wake_at, actor.go_on)
             actor.hand_over()
+        else:
+            self.now = wake_at
         self.check_alive()
 
     def check_alive(self) -> None:
@@ -150,7 +148,8 @@ def install() -> None:
     time.sleep = _sleep
 
 
-def _sleep(seconds: float) -> None:
+def _sleep(seconds: SupportsFloat | SupportsIndex) -> None:
+    seconds = float(seconds)
     if CLOCK.active and CLOCK.active.is_me():
         CLOCK.pause(seconds)
     else:

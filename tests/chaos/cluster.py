@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from celery._state import _set_task_join_will_block
+from celery import _state
 from celery.app.trace import setup_worker_optimizations, trace_task_ret
 from celery.exceptions import Reject
 from kombu.transport import TRANSPORT_ALIASES, memory
@@ -68,6 +68,9 @@ class Cluster:
         has_beat: Whether beat lives.
         is_dead: Whether everything is dead for good.
         texts: Every message that was published.
+        pending: Messages that are not acknowledged.
+        most_pending: Messages at once, at most, without the reaper's.
+        n_actors: Processes at work.
     """
 
     dice: Random
@@ -77,6 +80,7 @@ class Cluster:
     is_dead: bool = False
     texts: list[str] = field(default_factory=list)
     pending: dict[int, Delivery] = field(default_factory=dict)
+    most_pending: int = 0
     n_actors: int = 0
     _count: int = 0
 
@@ -101,6 +105,10 @@ class Cluster:
         self._count += 1
         delivery = Delivery(raw, self._count, due_at)
         self.pending[delivery.number] = delivery
+        self.most_pending = max(self.most_pending, self._n_waiting())
+        if due_at - CLOCK.now > self.visibility_s:
+            # Nobody has acknowledged it by then, so it is delivered to a second Celery worker.
+            CLOCK.after(self._restored_s(), lambda: self._restore(delivery))
         CLOCK.at(due_at + self.dice.uniform(0.0, _TASK_S), lambda: self._deliver(delivery))
 
     def run_id(self) -> str:
@@ -160,6 +168,9 @@ class Cluster:
             return
         CLOCK.after(self._restored_s(), lambda: self._restore(delivery))
         CLOCK.spawn(delivery.name, lambda: self._carry_out(delivery))
+
+    def _n_waiting(self) -> int:
+        return sum(not item.is_reap for item in self.pending.values())
 
     def _restored_s(self) -> float:
         return self.visibility_s + self.dice.uniform(0.0, 5.0)
@@ -235,13 +246,17 @@ def prepare() -> None:
     """Makes this process a Celery worker over that broker; results stay in Redis."""
     TRANSPORT_ALIASES["memory"] = f"{__name__}:Transport"
     app.conf.update(
-        broker_url="memory://", broker_transport_options={}, task_send_sent_event=False
+        broker_url="memory://",
+        broker_transport_options={},
+        task_send_sent_event=False,
+        # One for all threads, because each process of the model is a thread.
+        result_backend_thread_safe=True,
     )
-    app.now = lambda: datetime.fromtimestamp(CLOCK.now, UTC)
+    app.now = lambda: datetime.fromtimestamp(CLOCK.now, UTC)  # type: ignore[method-assign]  # time
     app.loader.import_default_modules()
     setup_worker_optimizations(app)
     # As in a worker: nobody waits for a result here.
-    _set_task_join_will_block(blocks=True)
+    _state._set_task_join_will_block(blocks=True)  # type: ignore[attr-defined]  # not in its stubs
 
 
 def _epoch(text: str) -> float:

@@ -6,9 +6,11 @@ and commands go over real sockets.
 
 from __future__ import annotations
 
+import functools
 import http.client
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import redis.connection
 import urllib3.connectionpool
 
@@ -45,6 +47,8 @@ def install() -> None:
     """Puts the points in place."""
     _install_http()
     _install_redis()
+    # A new process reads botocore's models of the services again, a fifth of a second for the same.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def _install_http() -> None:
@@ -81,7 +85,7 @@ def _install_http() -> None:
             raise TimeoutError("timed out")
         return answer
 
-    urllib3.connectionpool.HTTPConnectionPool._make_request = make_request  # type: ignore[method-assign]  # time and death
+    urllib3.connectionpool.HTTPConnectionPool._make_request = make_request  # type: ignore[assignment, method-assign]  # time and death
     http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]  # the same
 
 
@@ -101,7 +105,7 @@ def _install_redis() -> None:
                 self.disconnect()
                 raise
             CLOCK.check_alive()
-        return send(self, command, check_health)
+        return send(self, command, check_health)  # type: ignore[no-untyped-call]  # redis-py has no types here
 
     redis.connection.AbstractConnection.send_packed_command = send_packed_command  # type: ignore[method-assign]  # time and death
 

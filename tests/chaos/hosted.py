@@ -24,11 +24,18 @@ _CREATED = 201
 
 
 class Hosted:
-    """The platform of one trial."""
+    """The platform of one trial.
+
+    Attributes:
+        fails: Whether the Lightly Worker fails at what it takes.
+    """
 
     def __init__(self, folder: Path, *, token: str, buckets: Buckets, state_s: float) -> None:
         self._platform = Platform(folder, token=token, url="http://127.0.0.1")
+        # A trial keeps nothing on disk.
+        self._platform._records.save = _keep_nothing  # type: ignore[method-assign]  # see above
         self._buckets = buckets
+        self.fails = False
         self._state_s = state_s
         self._token = token
 
@@ -99,6 +106,8 @@ class Hosted:
         go_on()
 
     def _finish(self, run_id: str, config_id: str) -> dict[str, str]:
+        if self.fails:
+            return {"state": "FAILED", "message": "Out of memory."}
         config = self._platform._records.configs[config_id]["config"]
         relevant = config["docker"]["relevantFilenamesFile"]
         name = next(
@@ -126,10 +135,15 @@ class Hosted:
             raise LightlyError(401, "UNAUTHORIZED", "The token is not valid.")
 
 
-def refusal(status: int, message: str) -> Answer:
+def refusal(status: int, message: str, *, headers: dict[str, str] | None = None) -> Answer:
     """Returns Lightly's way to refuse."""
     body = json.dumps({"code": "SCRIPTED", "error": message}).encode()
-    return Answer(status, body, {"Content-Type": "application/json"}, str(status))
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    return Answer(status, body, sent, str(status))
+
+
+def _keep_nothing(path: Path) -> None:
+    pass
 
 
 def _run_id(config: dict[str, Any]) -> str:

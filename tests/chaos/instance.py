@@ -1,4 +1,4 @@
-"""The instance in virtual time: its states, its bill, its agent, its watchdog, its Lightly Worker."""
+"""The instance in virtual time: its states, bill, agent, watchdog and Lightly Worker."""
 
 from __future__ import annotations
 

@@ -1,19 +1,32 @@
-"""The checker: a history of plain facts, and one function for each promise that finds its breaks.
+"""The checker: one function for each promise finds its breaks in a history.
 
-It knows nothing of the code under test. Whoever makes a history - the in-process matrix, or cells
-with real processes - fills in what the stand-ins saw, what the ledger said over time, and what is
-left at the end.
+It knows nothing of the code under test.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tests.chaos.history import Call, Figures, History, Hold, RunFacts, Span
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = [
+    "PROMISES",
+    "Break",
+    "Call",
+    "Figures",
+    "History",
+    "Hold",
+    "RunFacts",
+    "Span",
+    "check",
+    "worst_time_to_stop_s",
+]
 
 END_STATES = ("completed", "failed", "canceled")
 _RANK = {state: rank for rank, state in enumerate(("pending", "preparing", "selecting"))} | {
@@ -22,153 +35,6 @@ _RANK = {state: rank for rank, state in enumerate(("pending", "preparing", "sele
 }
 # Times come from samples and over several clocks; this much is no break.
 _SLACK_S = 2.0
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What is promised, in seconds.
-
-    Attributes:
-        lease_ttl_s: LEASE_TTL_S.
-        reap_interval_s: REAP_INTERVAL_S.
-        max_uptime_s: MAX_UPTIME_S.
-        watchdog_s: What the watchdog may need after a lease is over.
-        refusal_s: The longest pause after a refused stop before EC2 is asked again.
-    """
-
-    lease_ttl_s: float
-    reap_interval_s: float
-    max_uptime_s: float
-    watchdog_s: float = 120.0
-    refusal_s: float = 60.0
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of time, in seconds since the epoch; `end` is None while it goes on."""
-
-    begin: float
-    end: float | None = None
-
-    def overlaps(self, begin: float, end: float) -> bool:
-        """Whether any of it lies between `begin` and `end`."""
-        return self.begin < end and (self.end is None or self.end > begin)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that a stand-in saw.
-
-    Attributes:
-        time: When it came in.
-        service: `ec2`, `ssm`, `lightly`, `s3`, or `sandbox` for a hand from outside.
-        operation: For example `StopInstances`.
-        code: `ok`, an error code, or the kind of the fault that struck.
-        acted: Whether the stand-in did what was asked.
-        run_id: The run for which it was sent; empty if it is not known, or was none.
-    """
-
-    time: float
-    service: str
-    operation: str
-    code: str = "ok"
-    acted: bool = True
-    run_id: str = ""
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A run's lease, as the ledger showed it.
-
-    Attributes:
-        run_id: The run.
-        begin: When it was granted.
-        renewed_at: When it was last renewed.
-        end: When it was given back, or over.
-    """
-
-    run_id: str
-    begin: float
-    renewed_at: float
-    end: float
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """A run, as everybody could see it.
-
-    Attributes:
-        run_id: The run.
-        states: Each state with the time when it was first seen, oldest first.
-        deadline_at: When it must be in an end state.
-        accepted_sha256: Of the video that its source serves; empty if it serves none.
-        video_uri: Object that the ledger names; empty if none.
-        sha256: Of that object, as the ledger has it.
-        error: Code and message of its error; empty without one.
-        can_resume: Whether `resume` takes it; None if that was not tried.
-        idempotency_key: The key it was asked for with.
-    """
-
-    run_id: str
-    states: tuple[tuple[float, str], ...]
-    deadline_at: float
-    accepted_sha256: str = ""
-    video_uri: str = ""
-    sha256: str = ""
-    error: tuple[str, str] | tuple[()] = ()
-    can_resume: bool | None = None
-    idempotency_key: str = ""
-
-    @property
-    def state(self) -> str:
-        """The state it was last seen in."""
-        return self.states[-1][1] if self.states else ""
-
-
-@dataclass
-class History:
-    """Everything that can be known of what happened.
-
-    Attributes:
-        figures: What is promised.
-        ended_at: When it was last looked.
-        calls: What the stand-ins saw, oldest first.
-        billed: Spans in which the instance was pending or running.
-        holds: The leases of runs.
-        kept: Spans in which a person may keep the instance: by tag, or by the grace after a boot.
-        outages: Spans in which Redis, beat or the reaper did not live.
-        dead_from: When the control plane died for good.
-        wiped_at: When the ledger was lost.
-        runs: The runs.
-        scheduled: Run id of each selection run that exists on a backend.
-        workers: How many Lightly Workers were at once on the instance, at most.
-        objects: SHA-256 of each object in the buckets at the end, by its URI.
-        open_uploads: URIs of multipart uploads that are open at the end.
-        texts: Where secrets must not be, by name: ledger, logs, messages.
-        canaries: The secrets.
-    """
-
-    figures: Figures
-    ended_at: float
-    calls: list[Call] = field(default_factory=list)
-    billed: list[Span] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    kept: list[Span] = field(default_factory=list)
-    outages: list[Span] = field(default_factory=list)
-    dead_from: float | None = None
-    wiped_at: float | None = None
-    runs: list[RunFacts] = field(default_factory=list)
-    scheduled: list[str] = field(default_factory=list)
-    workers: int = 0
-    objects: dict[str, str] = field(default_factory=dict)
-    open_uploads: list[str] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
-    canaries: tuple[str, ...] = ()
-
-    @property
-    def has_ledger(self) -> bool:
-        """Whether the ledger's storage and the control plane survived, which some promises need."""
-        return self.wiped_at is None and self.dead_from is None
 
 
 @dataclass(frozen=True)
@@ -242,7 +108,9 @@ def never_under_another(history: History) -> Iterator[str]:
         if not _is_billed(history, call.time):
             continue
         for hold in history.holds:
-            if hold.run_id != call.run_id and hold.begin < call.time < hold.end - _SLACK_S:
+            if hold.run_id == call.run_id or _gave_up(history, hold, call.time):
+                continue
+            if hold.begin < call.time < hold.end - _SLACK_S:
                 who = call.run_id or "nobody in particular"
                 yield f"Stopped for {who} while run {hold.run_id} held the instance"
 
@@ -276,19 +144,19 @@ def never_told(history: History) -> Iterator[str]:
 
 def nothing_left_over(history: History) -> Iterator[str]:
     """Beyond the promises: no open upload, no stray object, one Lightly Worker at a time."""
+    for span in history.billed:
+        length_s = _end(history, span) - span.begin
+        if length_s > history.figures.fence_s and not _was_wanted(history, span):
+            yield f"The instance was started for nobody and ran for {length_s:.0f} s"
     if history.workers > 1:
         yield f"{history.workers} Lightly Workers were on the instance at once"
     if not history.has_ledger:
         return
     for uri in history.open_uploads:
         yield f"A multipart upload of {uri} was left open"
-    owners: dict[str, list[str]] = defaultdict(list)
-    for uri in history.objects:
-        for run in history.runs:
-            if f"/{run.run_id}/" in uri and uri.endswith(".mp4"):
-                owners[run.run_id].append(uri)
     for run in history.runs:
-        stray = [uri for uri in owners[run.run_id] if uri != run.video_uri]
+        own = [uri for uri in history.objects if f"/{run.run_id}/" in uri and uri.endswith(".mp4")]
+        stray = [uri for uri in own if uri != run.video_uri]
         if stray and run.state in END_STATES:
             yield f"Run {run.run_id} ({run.state}) left {', '.join(stray)} in the bucket"
 
@@ -348,6 +216,23 @@ def _refused_for_s(history: History, until: float) -> float:
         if time <= moved + _SLACK_S:
             moved = max(moved, time + history.figures.refusal_s)
     return moved - until
+
+
+def _was_wanted(history: History, span: Span) -> bool:
+    """Whether a run or a person had it in this boot, or nobody lived who could stop it."""
+    end = _end(history, span)
+    held = any(hold.begin < end and hold.end > span.begin for hold in history.holds)
+    out = any(out.overlaps(span.begin, end) for out in (*history.kept, *history.outages))
+    return held or out or not history.has_ledger
+
+
+def _gave_up(history: History, hold: Hold, time: float) -> bool:
+    """Whether a run whose lease was lost with the ledger had asked for the stop by itself."""
+    return history.wiped_at is not None and any(
+        call.operation == "StopInstances" and call.run_id == hold.run_id
+        for call in history.calls
+        if hold.begin < call.time < time
+    )
 
 
 def _is_billed(history: History, time: float) -> bool:

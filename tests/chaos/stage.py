@@ -7,8 +7,6 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from redis import Redis
-
 from curation.ledger import keys
 from tests.chaos import account, bucket, hosted
 from tests.chaos.account import Account
@@ -22,6 +20,8 @@ from tests.chaos.wire import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from redis import Redis
 
     from curation.settings import Settings
     from tests.chaos.wire import Ask, Harm
@@ -150,9 +150,7 @@ class World:
         history.ended_at = CLOCK.now
         history.calls = self.calls
         history.billed = instance.billed
-        history.kept += [
-            Span(at, at + self.settings.run.boot_grace_s) for at in instance.by_hand
-        ]
+        history.kept += [Span(at, at + self.settings.run.boot_grace_s) for at in instance.by_hand]
         history.runs = [self._run_facts(run_id) for run_id in self._facts]
         history.scheduled = self.hosted.scheduled()
         history.workers = instance.most_workers
@@ -184,7 +182,7 @@ class World:
             self._holds[run_id] = replace(known, renewed_at=latest, end=latest + ttl_s)
         for run_id in set(self._holds) - set(leases):
             hold = self._holds.pop(run_id)
-            is_lost = self.history.wiped_at is not None or not leases and CLOCK.now > hold.end
+            is_lost = self.history.wiped_at is not None or CLOCK.now > hold.end
             end = hold.end if is_lost else min(CLOCK.now, hold.end)
             self.history.holds.append(replace(hold, end=end))
 
@@ -200,18 +198,20 @@ class World:
             video_uri=video.get("uri", ""),
             sha256=video.get("sha256", ""),
             error=(error["code"], error["message"]) if error else (),
-            idempotency_key=facts.get("idempotency_key", ""),
+            idempotency_key=self.keys.get(run_id, ""),
         )
 
 
-def refusal(ask: Ask, code: str, message: str = "Scripted.") -> Answer:
+def refusal(
+    ask: Ask, code: str, message: str = "Scripted.", *, headers: dict[str, str] | None = None
+) -> Answer:
     """Returns each service's way to refuse; for Lightly and the source the code is a status."""
     if ask.service in ("ec2", "ssm"):
         return account.refusal(ask, code, message)
     if ask.service == "lightly":
-        return hosted.refusal(int(code), message)
+        return hosted.refusal(int(code), message, headers=headers)
     if ask.service == "source":
-        return Answer(int(code), code=code)
+        return Answer(int(code), headers=headers or {}, code=code)
     return bucket.refusal(account.status(code), code, message)
 
 

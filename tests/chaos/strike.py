@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import redis
 
@@ -55,6 +55,16 @@ _EXPIRED = {
 }
 
 
+class People(Protocol):
+    """Those who use the pipeline."""
+
+    def ask(self, key: str) -> None:
+        """Asks for a run with an idempotency key."""
+
+    def cancel(self, run_id: str) -> None:
+        """Cancels a run."""
+
+
 class Strike:
     """One fault in one trial.
 
@@ -62,28 +72,25 @@ class Strike:
         struck_at: When it struck; None if it has not.
     """
 
-    def __init__(self, cell: Cell, world: World, *, enqueue: Callable[[str], None]) -> None:
+    def __init__(self, cell: Cell, world: World, people: People) -> None:
         """Aims at a call of the step that the dice choose.
 
         Args:
             cell: Step and fault.
             world: The trial's world; its dice are used.
-            enqueue: Has a run asked for, with an idempotency key.
+            people: Those who ask for runs and cancel them.
         """
         self.struck_at: float | None = None
-        self.is_over = False
         self._cell = cell
         self._world = world
         self._dice = world.dice
-        self._enqueue = enqueue
+        self._people = people
         self._names = frozenset(STEPS[cell.step])
         most = _CALLS.get(cell.step, 1)
         self._left = self._dice.randint(1, most)
         self._late = self._dice.random() < 0.5
-        self._soon_redis = False
         self._down_until = 0.0
         self._redis_left = self._dice.randint(1, _REDIS_COMMANDS_OF_ENQUEUE)
-        self._redis_after: str = ""
         self._acts: dict[str, Callable[[], None]] = {
             "F1": lambda: self._kill(whole=False),
             "F2": lambda: self._kill(whole=True),
@@ -94,7 +101,7 @@ class Strike:
             "F15": self._end_beat,
             "F16": self._meddle,
             "F17": self._jump,
-            "F19": lambda: self._enqueue("key-2"),
+            "F19": lambda: self._people.ask("key-2"),
             "F20": self._kill_all,
         }
 
@@ -143,30 +150,26 @@ class Strike:
             self._world.harms.append((self._names, self._harm()))
 
     def _harm(self) -> Harm:
-        fault, dice = self._cell.fault, self._dice
-        times = dice.randint(1, 4)
-        match fault:
-            case "F7":
-                return Harm("error", self._burst, times=dice.randint(1, 8))
-            case "F8":
-                return Harm("cut-before", times=times)
-            case "F9":
-                return Harm("cut-after", times=times)
-            case "F10":
-                return Harm(dice.choice(("hang-before", "hang-after")), times=times)
-            case "F11":
-                return Harm("error", self._denied, times=None)
-            case "F12":
-                return Harm("error", self._expired, times=dice.choice((1, 1, None)))
-            case "F13":
-                return Harm("error", _no_capacity, times=dice.randint(1, 12))
-            case "F14":
-                return Harm("error", self._burst, times=dice.randint(1, 12))
-            case _:
-                return Harm("garbage", times=times)
+        dice = self._dice
+        few, many = dice.randint(1, 4), dice.randint(1, 12)
+        hang = dice.choice(("hang-before", "hang-after"))
+        expires = dice.choice((1, 1, None))
+        return {
+            "F7": Harm("error", self._burst, times=few),
+            "F8": Harm("cut-before", times=few),
+            "F9": Harm("cut-after", times=few),
+            "F10": Harm(hang, times=few),
+            "F11": Harm("error", self._denied, times=None),
+            "F12": Harm("error", self._expired, times=expires),
+            "F13": Harm("error", _no_capacity, times=many),
+            "F14": Harm("error", self._burst, times=many),
+            "F18": Harm("garbage", times=few),
+        }[self._cell.fault]
 
     def _burst(self, ask: Ask) -> Answer:
-        return refusal(ask, self._dice.choice(_BURST[ask.service]))
+        # Some servers ask for more patience than a run can have.
+        headers = {"Retry-After": self._dice.choice(("1", "60", "7200"))}
+        return refusal(ask, self._dice.choice(_BURST[ask.service]), headers=headers)
 
     def _denied(self, ask: Ask) -> Answer:
         # A server that repeats what it was sent, as some do.
@@ -180,7 +183,7 @@ class Strike:
         self._world.cluster.kill_child(whole=whole)
         if CLOCK.active and CLOCK.active.name == "enqueue":
             CLOCK.active.is_dead = True
-            CLOCK.after(30.0, lambda: self._enqueue("key-1"))
+            CLOCK.after(30.0, lambda: self._people.ask("key-1"))
 
     def _freeze(self) -> None:
         CLOCK.pause(2 * self._world.settings.run.lease_ttl_s)
@@ -191,7 +194,7 @@ class Strike:
         self._world.history.outages.append(Span(CLOCK.now, self._down_until))
         CLOCK.at(self._down_until, self._world.cluster.copy_unacknowledged)
         if CLOCK.active and CLOCK.active.name == "enqueue":
-            CLOCK.after(away_s + 10.0, lambda: self._enqueue("key-1"))
+            CLOCK.after(away_s + 10.0, lambda: self._people.ask("key-1"))
 
     def _flush(self) -> None:
         self._world.observe()
@@ -203,15 +206,20 @@ class Strike:
 
     def _duplicate(self) -> None:
         if self._cell.step == "enqueue":
-            self._enqueue("key-1")
+            self._people.ask("key-1")
             return
         after_s = self._dice.choice((0.0, 0.3, 5.0, 60.0, 900.0))
         self._world.cluster.copy_current(after_s)
 
     def _end_beat(self) -> None:
         self._world.cluster.has_beat = False
+        # Whatever nobody but the reaper could mend must not be needed, at a bad end neither.
+        self._world.hosted.fails = self._dice.random() < 0.5
 
     def _meddle(self) -> None:
+        if self._dice.random() < 0.3:
+            self._cancel()
+            return
         instance = self._world.instance
         if instance.now.state is State.RUNNING:
             self._note_hand("stop")
@@ -222,6 +230,11 @@ class Strike:
             instance.start()
         else:
             CLOCK.after(5.0, self._meddle)
+
+    def _cancel(self) -> None:
+        """Has a person cancel the run."""
+        run_id = self._world.cluster.run_id()
+        CLOCK.after(0.0, lambda: CLOCK.spawn("cancel", lambda: self._people.cancel(run_id)))
 
     def _note_hand(self, name: str) -> None:
         self._world.log(Call(CLOCK.now, "sandbox", name))

@@ -1,4 +1,4 @@
-"""The wire: one HTTP server on 127.0.0.1 in front of all stand-ins, which does harm when told to."""
+"""The wire: one HTTP server on 127.0.0.1 before all stand-ins, which does harm when told to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
+
+from requests.structures import CaseInsensitiveDict
 
 from tests.chaos.clock import CLOCK
 from tests.chaos.promises import Call
@@ -138,7 +140,7 @@ def _s3_operation(method: str, path: str, query: Mapping[str, list[str]]) -> str
             "POST": "CompleteMultipartUpload",
             "DELETE": "AbortMultipartUpload",
         }[method]
-    if path.count("/") < 2:  # noqa: PLR2004  # /bucket without a key
+    if path.count("/") < 2:  # a bucket without a key
         return "ListObjectsV2"
     return {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "PutObject"}.get(
         method, "DeleteObject"
@@ -156,7 +158,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_any(self) -> None:
         """Answers one request, or does harm."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        ask = parse(self.command, self.path, self.headers, body)
+        headers = CaseInsensitiveDict(self.headers.items())
+        ask = parse(self.command, self.path, headers, body)
         stage = self.wire.stage
         if stage is None:
             self._send(Answer(503, code="closed"))
@@ -173,7 +176,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         stage.log(Call(begun_at, ask.service, ask.operation, code, acted))
         self._finish(kind, answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any
+    def handle_expect_100(self) -> bool:
+        """Tells a client that asks whether it may send its body at once."""
+        answered = super().handle_expect_100()
+        self.wfile.flush()
+        return answered
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self.do_any
+        raise AttributeError(name)
 
     def _finish(self, kind: str, answer: Answer | None) -> None:
         if kind.startswith("cut"):

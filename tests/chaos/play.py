@@ -1,0 +1,51 @@
+"""One process of the matrix: reads trials from its input, plays them, writes what came of them.
+
+`python -m tests.chaos.play [MUTANT]`; each line is a JSON list of step, fault and seed.
+"""
+
+from __future__ import annotations
+
+from tests.chaos import clock
+
+clock.install()
+
+
+def main() -> None:
+    """Plays until its input ends."""
+    # Everything below must find the virtual clock, so nothing may be imported before.
+    import json  # noqa: PLC0415  # see above
+    import os  # noqa: PLC0415  # see above
+    import sys  # noqa: PLC0415  # see above
+    import tempfile  # noqa: PLC0415  # see above
+    import warnings  # noqa: PLC0415  # see above
+    from pathlib import Path  # noqa: PLC0415  # see above
+
+    warnings.simplefilter("ignore")
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+    from tests.chaos.cells import Cell  # noqa: PLC0415  # see above
+    from tests.chaos.wire import Wire  # noqa: PLC0415  # see above
+    from tests.support.servers import valkey_server  # noqa: PLC0415  # see above
+
+    with valkey_server() as url, tempfile.TemporaryDirectory() as folder:
+        wire = Wire()
+        # Celery's settings are read when they are imported.
+        os.environ["REDIS_URL"] = url
+        from tests.chaos.trial import Bench  # noqa: PLC0415  # see above
+
+        bench = Bench(wire, url, Path(folder))
+        bench.warm_up()
+        if len(sys.argv) > 1:
+            from tests.chaos.mutants import MUTANTS  # noqa: PLC0415  # see above
+
+            MUTANTS[sys.argv[1]]()
+        for line in sys.stdin:
+            step, fault, seed = json.loads(line)
+            trial = bench.run(Cell(step, fault), seed)
+            found = [(item.promise, item.what) for item in trial.breaks]
+            facts = [step, fault, seed, trial.has_struck, found, trial.worst_s, trial.state]
+            sys.stdout.write(json.dumps(facts) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
