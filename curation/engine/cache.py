@@ -11,7 +11,7 @@ from curation.engine import weights
 from curation.errors import OperatorError
 
 # Raise it with every change of the graph that `network.build_network` makes.
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 

@@ -14,12 +14,17 @@ with explained():
     from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-# Numbers that the network makes of a picture, and classes that it tells apart.
-N_FEATURES, N_CLASSES = 1280, 1000
+# Height and width of the pixels that the embedding network is fed; docs/adr/0020 says why.
+SIZE = 160
+# Of the middle of the network, block 10: channels, pixels of a side to a cell, and into how many
+# cells a side the frame is cut for the embedding.
+_MIDDLE, _CHANNELS, _STRIDE, _CELLS = 10, 112, 16, 2
+# Numbers that an embedding has; features and classes of the whole network.
+N_EMBEDDING, N_FEATURES, N_CLASSES = _CHANNELS * _CELLS**2, 1280, 1000
 
 # The network saw pixels as (value - 127) / 128 in training (Google's `efficientnet_lite`).
 _MEAN, _SCALE = 127.0, 128.0
@@ -33,28 +38,42 @@ _OPSET, _IR_VERSION = 17, 8
 
 
 def build_network(weights: dict[str, NDArray[np.float32]]) -> bytes:
-    """Returns the serialised ONNX model.
+    """Returns the serialised ONNX model that embeds: the network up to its middle.
 
-    Input `pixels`: RGB, shape (1, H, W, 3), uint8, H and W multiples of 32 (224 in training).
-    Outputs: `features`, the pooled features, shape (1, 1280), float32; `logits`, the ImageNet
-    classifier's, shape (1, 1000), float32.
+    Input `pixels`: RGB, shape (1, 160, 160, 3), uint8. Output `embedding`: means of the middle's
+    112 channels in the four quarters of the frame, shape (1, 448), float32.
     """
     graph = _Graph(weights)
-    x = graph.preprocess("pixels")
-    x = graph.convolve(x, "_conv_stem", "_bn0", stride=2)
-    for index in range(_N_BLOCKS):
-        x = graph.block(x, f"_blocks.{index}.", stride=2 if index in _STRIDED_BLOCKS else 1)
+    x = graph.body(_MIDDLE)
+    cell = SIZE // _STRIDE // _CELLS
+    x = graph.add("AveragePool", x, kernel_shape=[cell, cell], strides=[cell, cell])
+    graph.add("Flatten", x, output="embedding")
+    return graph.serialize([1, SIZE, SIZE, 3], {"embedding": [1, N_EMBEDDING]})
+
+
+def build_classifier(weights: dict[str, NDArray[np.float32]]) -> bytes:
+    """Returns the serialised ONNX model of the whole network, to check it and to compare with it.
+
+    Input `pixels`: RGB, shape (1, H, W, 3), uint8, H and W multiples of 32 (224 in training).
+    Outputs, float32: `features`, the pooled features, shape (1, 1280); `logits`, the ImageNet
+    classifier's, shape (1, 1000); `middle`, what the embedding is made of, (1, 112, H/16, W/16).
+    """
+    graph = _Graph(weights)
+    x = graph.body(_MIDDLE)
+    graph.add("Identity", x, output="middle")
+    for index in range(_MIDDLE + 1, _N_BLOCKS):
+        x = graph.block(x, index)
     x = graph.convolve(x, "_conv_head", "_bn1")
     x = graph.add("GlobalAveragePool", x)
     x = graph.add("Flatten", x, output="features")
-    graph.add(
-        "Gemm",
-        x,
-        graph.constant(weights["_fc.weight"].T),
-        graph.constant(weights["_fc.bias"]),
-        output="logits",
-    )
-    return graph.serialize()
+    classifier = graph.constant(weights["_fc.weight"].T), graph.constant(weights["_fc.bias"])
+    graph.add("Gemm", x, *classifier, output="logits")
+    outputs: dict[str, list[int | str]] = {
+        "features": [1, N_FEATURES],
+        "logits": [1, N_CLASSES],
+        "middle": [1, _CHANNELS, "h", "w"],
+    }
+    return graph.serialize([1, "H", "W", 3], outputs)
 
 
 class _Graph:
@@ -82,6 +101,14 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
+    def body(self, last: int) -> str:
+        """Adds everything from the pixels to the block `last`."""
+        x = self.preprocess("pixels")
+        x = self.convolve(x, "_conv_stem", "_bn0", stride=2)
+        for index in range(last + 1):
+            x = self.block(x, index)
+        return x
+
     def preprocess(self, pixels: str) -> str:
         """Makes of bytes in the order of a picture what the first convolution wants."""
         x = self.add("Cast", pixels, to=TensorProto.FLOAT)
@@ -89,8 +116,9 @@ class _Graph:
         x = self.add("Sub", x, self.constant(np.array(_MEAN, np.float32)))
         return self.add("Div", x, self.constant(np.array(_SCALE, np.float32)))
 
-    def block(self, x: str, prefix: str, *, stride: int) -> str:
+    def block(self, x: str, index: int) -> str:
         """Adds an inverted residual block: expand, filter each channel, project, add the input."""
+        prefix, stride = f"_blocks.{index}.", 2 if index in _STRIDED_BLOCKS else 1
         y = x
         if f"{prefix}_expand_conv.weight" in self._weights:
             y = self.convolve(y, f"{prefix}_expand_conv", f"{prefix}_bn0")
@@ -121,15 +149,22 @@ class _Graph:
         zero, six = (self.constant(np.array(value, np.float32)) for value in (0, 6))
         return self.add("Clip", y, zero, six)
 
-    def serialize(self) -> bytes:
-        """Returns the model with everything that was added."""
+    def serialize(
+        self, pixels: Sequence[int | str], outputs: Mapping[str, Sequence[int | str]]
+    ) -> bytes:
+        """Returns the model with everything that was added.
+
+        Args:
+            pixels: Shape of the input.
+            outputs: Shapes of the outputs by name.
+        """
         graph = helper.make_graph(
             self._nodes,
             "efficientnet-lite0",
-            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, "H", "W", 3])],
+            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, pixels)],
             [
-                helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, N_FEATURES]),
-                helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, N_CLASSES]),
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+                for name, shape in outputs.items()
             ],
             self._constants,
         )

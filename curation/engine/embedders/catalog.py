@@ -14,7 +14,7 @@ from curation.errors import OperatorError
 if TYPE_CHECKING:
     from curation.engine.embedders.port import Embedder
 
-# Side of the pixels that the network is fed: docs/adr/0031 says why not the 224 of its training.
+# `curation.engine.network.SIZE`, here as well because that module loads onnx.
 LITE0_SIZE = 160
 
 

@@ -30,9 +30,9 @@ class NetworkEmbedder:
     One frame at a time: on one CPU thread batches gain nothing and take memory.
 
     Args:
-        model: The serialised ONNX model of `network.build_network`.
+        model: A serialised ONNX model of `curation.engine.network`; its first output is taken.
         identity: Name and parameters of the embedder.
-        size: Height and width of the pixels that are fed to it, a multiple of 32.
+        size: Height and width of the pixels that are fed to it.
         device: `auto` (the GPU if onnxruntime offers it), `cpu` or `cuda`.
 
     Raises:
@@ -43,7 +43,9 @@ class NetworkEmbedder:
         self.identity = identity
         self.size = size
         self._session = open_session(model, device=device)
-        self.n_features: int = self._session.get_outputs()[0].shape[-1]
+        output = self._session.get_outputs()[0]
+        self._output: str = output.name
+        self.n_features: int = output.shape[-1]
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns the embedding of a frame, L2-normalised, shape (n_features,), float32.
@@ -51,7 +53,7 @@ class NetworkEmbedder:
         Args:
             pixels: The frame as RGB, shape (size, size, 3), uint8.
         """
-        (features,) = self._session.run(["features"], {"pixels": pixels[np.newaxis]})
+        (features,) = self._session.run([self._output], {"pixels": pixels[np.newaxis]})
         return direction(features[0])
 
 

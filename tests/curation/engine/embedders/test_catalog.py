@@ -10,6 +10,7 @@ import pytest
 from curation.engine.cache import GRAPH_VERSION
 from curation.engine.decode import open_video
 from curation.engine.embedders.catalog import LITE0_SIZE, open_embedder
+from curation.engine.network import N_EMBEDDING, SIZE
 from curation.errors import OperatorError
 from tests.support.media import shipped_clip
 
@@ -22,7 +23,7 @@ def test_open_embedder__lite0(cache_dir: Path) -> None:
     embedder = open_embedder("lite0", device="cpu", cache_dir=cache_dir)
 
     assert embedder.identity == f"lite0@{LITE0_SIZE}/{GRAPH_VERSION}"
-    assert (embedder.size, embedder.n_features) == (LITE0_SIZE, 1280)
+    assert (embedder.size, embedder.n_features) == (SIZE, N_EMBEDDING)
 
 
 @pytest.mark.parametrize("name", ["lite0", "features"])
