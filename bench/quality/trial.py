@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     Space = NDArray[np.float32]
     Chosen = NDArray[np.int64]
-    Choose = Callable[[int], Chosen]
 
 BUDGETS = (0.01, 0.02, 0.05, 0.10)
 RANDOM, EVERY_NTH, SHOTS = "random", "every n-th", "shots + middle frame"
@@ -81,17 +79,18 @@ def compare(
         choose: The engine's own choice of k frames from embeddings.
     """
     n = len(labelled.scenes)
+    budgets = {budget: max(1, round(n * budget)) for budget in BUDGETS}
+    # Chosen once: of a greedy choice the first k are the choice of k.
+    orders = {row: choose(space, max(budgets.values())) for row, space in ours.items()}
     handmade = next(iter(judges.values()))
-    known: dict[str, Choose] = {
-        EVERY_NTH: partial(selectors.every_nth, n),
-        SHOTS: partial(selectors.shots, handmade),
-        **{row: partial(choose, space) for row, space in ours.items()},
-    }
-    for budget in BUDGETS:
-        k = max(1, round(n * budget))
+    for budget, k in budgets.items():
         dice = np.random.default_rng(0)
-        chosen = {row: [pick(k)] for row, pick in known.items()}
-        chosen[RANDOM] = [selectors.at_random(n, k, dice) for _ in range(_N_RANDOM)]
+        chosen = {
+            RANDOM: [selectors.at_random(n, k, dice) for _ in range(_N_RANDOM)],
+            EVERY_NTH: [selectors.every_nth(n, k)],
+            SHOTS: [selectors.shots(handmade, k)],
+            **{row: [order[:k]] for row, order in orders.items()},
+        }
         yield from _judged(labelled, chosen, judges, budget)
 
 
