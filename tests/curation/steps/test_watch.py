@@ -75,7 +75,7 @@ def test_renewal__comes_at_a_third_of_the_lease_from_one_delivery(
         watch.renew_on_instance("run-1", machine, boot=1.0)
     early = (len(cloud.calls("CreateTags")), len(leases_sent(cloud)))
 
-    clock.forward(TTL_S / 3)
+    clock.forward(TTL_S / 3 + 0.1)
     for holder in ("run-1", "run-2"):
         watch.tag_lease(holder, machine)
         watch.renew_on_instance(holder, machine, boot=1.0)
