@@ -33,6 +33,9 @@ down: $(STAMP) ## Ends what `make up` has started
 test: $(STAMP) ## Runs all tests; whatever is skipped is listed with its reason
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal
 
+chaos: $(STAMP) ## Plays the fault matrix and its mutants, and writes docs/fault-matrix.md (minutes)
+	@$(BIN)/python -m tests.chaos
+
 check: $(STAMP) ## Lint, format, types, import contracts and the rules of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

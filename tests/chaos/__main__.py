@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from tests.chaos.cells import Cell, cells
 from tests.chaos.crew import play, survivors
 from tests.chaos.hunts import HUNTS, hunt
+from tests.chaos.live.runner import run_live
 from tests.chaos.table import to_markdown
 
 if TYPE_CHECKING:
     from tests.chaos.crew import Outcome
+    from tests.chaos.live.runner import Result
 
 TABLE = Path("docs/fault-matrix.md")
 
@@ -25,21 +27,35 @@ def main() -> None:
     begun_at = time.monotonic()
     wanted = [Cell(*name.split(":")) for name in options.cell] or cells()
     seeds = [options.seed] if options.seed is not None else list(range(options.seeds))
+    if options.mutant and not options.cell:
+        wanted = []
     outcomes = play([(cell, seed) for seed in seeds for cell in wanted], told=_tell)
     struck = [outcome for outcome in outcomes if outcome.has_struck]
-    if not options.cell:
-        TABLE.write_text(to_markdown(outcomes), encoding="utf-8")
+    live: list[Result] = []
+    if not (options.cell or options.mutant):
+        live = _play_live()
+        TABLE.write_text(to_markdown(outcomes, live), encoding="utf-8")
     names = options.mutant or ([] if options.cell else list(HUNTS))
     alive = survivors({name: hunt(name, options.seeds) for name in names})
     for name in alive:
         _say(f"survived: {name}")
-    n_breaks = sum(len(outcome.breaks) for outcome in outcomes)
+    n_breaks = sum(len(item.breaks) for item in (*outcomes, *live))
     _say(f"{time.monotonic() - begun_at:.0f} s")
-    _say(f"injections {len(struck)}")
+    _say(f"injections {len(struck) + len(live)}")
     _say(f"breaks {n_breaks}")
     _say(f"mutants {len(names) - len(alive)}/{len(names)}")
     _say(f"worst time to stop {max((item.worst_s for item in struck), default=0.0):.0f} s")
     sys.exit(bool(n_breaks or alive))
+
+
+def _play_live() -> list[Result]:
+    """Plays the cells with real processes."""
+    results = []
+    for result in run_live():
+        results.append(result)
+        for what in result.breaks:
+            _say(f"BREAK live {result.step} {result.fault}: {what}")
+    return results
 
 
 def _parser() -> argparse.ArgumentParser:

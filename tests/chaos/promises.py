@@ -105,7 +105,8 @@ def never_under_another(history: History) -> Iterator[str]:
     for call in history.calls:
         if call.operation != "StopInstances" or not call.acted:
             continue
-        if not _is_billed(history, call.time):
+        is_dead = history.dead_from is not None and call.time > history.dead_from
+        if is_dead or not _is_billed(history, call.time):
             continue
         for hold in history.holds:
             if hold.run_id == call.run_id or _gave_up(history, hold, call.time):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.chaos.crew import Outcome
+    from tests.chaos.live.runner import Result
 
 _HEAD = """# Fault matrix
 
@@ -24,8 +25,8 @@ machine.
 """
 
 
-def to_markdown(outcomes: Sequence[Outcome]) -> str:
-    """Returns the table of these outcomes, with its legend."""
+def to_markdown(outcomes: Sequence[Outcome], live: Sequence[Result] = ()) -> str:
+    """Returns the table of these outcomes, with its legend and the cells with real processes."""
     by_cell: dict[Cell, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.has_struck:
@@ -36,6 +37,7 @@ def to_markdown(outcomes: Sequence[Outcome]) -> str:
         lines.append(f"| {step} | {' | '.join(entries)} |")
     lines += ["", *_sums(outcomes), "", "| fault | |", "|---|---|"]
     lines += [f"| {fault} | {meaning} |" for fault, meaning in FAULTS.items()]
+    lines += _live(live)
     lines += ["", "Cells without a meaning (-):", "", *_reasons()]
     return "\n".join(lines) + "\n"
 
@@ -56,6 +58,15 @@ def _sums(outcomes: Sequence[Outcome]) -> list[str]:
     worst_s = max((outcome.worst_s for outcome in struck), default=0.0)
     sums = f"{len(struck):,} injections in {n_cells} cells, {n_breaks} breaks"
     return [f"{sums}; worst time to stop {worst_s:.0f} s."]
+
+
+def _live(results: Sequence[Result]) -> list[str]:
+    """Returns the cells with real processes; their times are real, with a lease of seconds."""
+    if not results:
+        return []
+    lines = ["", "## With real processes", "", "| step | fault | breaks |", "|---|---|---|"]
+    cells = sorted((result.step, result.fault, len(result.breaks)) for result in results)
+    return lines + [f"| {step} | {fault} | {n_breaks} |" for step, fault, n_breaks in cells]
 
 
 def _reasons() -> list[str]:
