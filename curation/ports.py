@@ -357,7 +357,7 @@ class VideoPlan:
         n_frames: Frames that the file says it has, or None.
     """
 
-    segments: list[SegmentOfVideo]
+    segments: Sequence[SegmentOfVideo]
     n_frames: int | None
 
 
