@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from curation.engine.holes import has_hole
 from curation.engine.limits import MAX_PIXELS, check_limits
 from curation.engine.opening import n_frames_declared, open_container, video_stream
 from curation.engine.order import Mark, Order
@@ -171,7 +172,7 @@ class Video:
             pictures = self.stream.codec_context.decode(packet)
         except av.FFmpegError:
             return [], True  # the decoder finds its way back by itself
-        return pictures, packet is not None and packet.is_corrupt
+        return pictures, packet is not None and (packet.is_corrupt or self._has_hole(packet))
 
     def key_time(self, packet: Packet) -> int | None:
         """Returns a keyframe's time on the clock by which the container seeks."""
@@ -251,6 +252,10 @@ class Video:
         if is_damaged:
             order.failed(mark)
         return order.came(pictures)
+
+    def _has_hole(self, packet: Packet) -> bool:
+        codec = self.stream.codec_context.name
+        return has_hole(bytes(packet), codec=codec, container=self.container.format.name)
 
     def _packets_from(self, start: int | None) -> Iterator[Packet]:
         if start is not None and self.seek(start):
