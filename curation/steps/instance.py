@@ -147,7 +147,7 @@ def _send_launch(machine: Machine, boot: float, *, unsure: bool) -> str:
     try:
         found = machine.shell.find_launch(machine.instance_id, boot=boot) if unsure else None
         return found or machine.shell.launch(machine.instance_id, boot=boot)
-    except CurationError:
+    except BaseException:  # a time limit too, which raises in the middle of the call
         machine.leases.doubt_launch(machine.instance_id)
         raise
 

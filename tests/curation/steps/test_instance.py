@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.ledger.ledger import Ledger
+    from curation.ports import Shell
     from curation.steps.instance import Machine
     from curation.steps.verdict import Verdict
     from tests.support.clock import Clock
@@ -169,6 +170,40 @@ def test_start_instance__lost_answer_of_the_launch_sends_no_second_one(
         {"operation": "SendCommand", "kind": "cut-after"},
     )
     run_id = new_run(ledger)
+
+    start(run_id, machine, ledger, clock)
+
+    assert operations(cloud).count("SendCommand") == 1
+    assert launched.read_text() == "launched\n"
+
+
+class BrokenOffError(Exception):
+    """What Celery's time limit raises: no error of ours."""
+
+
+class BrokenOffShell:
+    """Sends the launch, and is broken off before the answer."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._shell, name)
+
+    def launch(self, instance_id: str, *, boot: float) -> str:
+        """Sends it."""
+        self._shell.launch(instance_id, boot=boot)
+        raise BrokenOffError
+
+
+def test_start_instance__launch_that_a_time_limit_breaks_off_is_found_at_once(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, launched: Path
+) -> None:
+    """A time limit raises in the middle of the call; nobody waits until the claim on it is over."""
+    broken_off = cast("Shell", BrokenOffShell(machine.shell))
+    run_id = new_run(ledger)
+    with pytest.raises(BrokenOffError):
+        start(run_id, replace(machine, shell=broken_off), ledger, clock)
 
     start(run_id, machine, ledger, clock)
 
