@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.chaos.live.witness import Witness
     from tests.chaos.live.world import LiveWorld
 
-_LIMIT_S = 240.0
+_LIMIT_S = 330.0
 
 
 class Play:

@@ -43,6 +43,7 @@ class Witness:
         self._n_lightly_calls = len(live.lightly.calls())
         self._states: dict[str, list[tuple[float, str]]] = {}
         self._holds: dict[str, Hold] = {}
+        self._over: list[Hold] = []
         self._runs: dict[str, Run] = {}
         # Who was stopping the instance when; the calls themselves do not tell.
         self._stopping: list[tuple[float, str]] = []
@@ -70,7 +71,7 @@ class Witness:
         history.calls = [*self._cloud_calls(), *self._lightly_calls()]
         spans = [Span(*span) for span in live.cloud.billing()["spans"]]
         history.billed = [span for span in spans if span.begin >= self._began_at]
-        history.holds = list(self._holds.values())
+        history.holds = [*self._over, *self._holds.values()]
         history.runs = [self._facts(run) for run in self._runs.values()]
         history.scheduled = self._scheduled()
         history.objects = self._objects()
@@ -101,13 +102,17 @@ class Witness:
         self._runs[run.run_id] = run
 
     def _see_holds(self) -> None:
-        instance_id = self._live.cloud.instance_id
-        now = time.time()
-        for run_id, until in self._live.ledger.leases.holders(instance_id).items():
+        ttl_s, now = self._live.lease_ttl_s, time.time()
+        holders = self._live.ledger.leases.holders(self._live.cloud.instance_id)
+        for run_id, until in holders.items():
             if until < now:
                 continue
-            seen = self._holds.get(run_id) or Hold(run_id, now, now, now)
-            renewed_at = until - self._live.lease_ttl_s
+            seen = self._holds.get(run_id)
+            renewed_at = until - ttl_s
+            if seen and renewed_at > seen.renewed_at + ttl_s:  # it was over, this is another one
+                self._over.append(seen)
+                seen = None
+            seen = seen or Hold(run_id, now, now, now)
             self._holds[run_id] = replace(seen, renewed_at=renewed_at, end=now)
 
     def _see_ends_of_outages(self) -> None:
