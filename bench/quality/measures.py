@@ -26,6 +26,7 @@ class Score:
         coverage: Share of the scenes of which a frame is chosen.
         events: Share of the events of which a frame is chosen; 1 where there are none.
         radius: Largest distance of any frame to the nearest chosen one.
+        typical: Mean of the same distances.
         near_duplicates: Share of the chosen frames that have another one nearer than two frames
             in a row mostly are.
     """
@@ -33,6 +34,7 @@ class Score:
     coverage: float
     events: float
     radius: float
+    typical: float
     near_duplicates: float
 
 
@@ -47,10 +49,12 @@ def score(chosen: Chosen, labelled: LabelledSet, space: Space) -> Score:
     scenes = set(labelled.scenes.tolist()) - {-1}
     seen = set(labelled.scenes[chosen].tolist())
     found = [np.isin(np.arange(e, e + EVENT_FRAMES), chosen).any() for e in labelled.events]
+    distances = _distances(space, space[chosen]).min(axis=1)
     return Score(
         coverage=len(scenes & seen) / len(scenes),
         events=float(np.mean(found)) if found else 1.0,
-        radius=radius(chosen, space),
+        radius=float(distances.max()),
+        typical=float(distances.mean()),
         near_duplicates=near_duplicates(chosen, space),
     )
 

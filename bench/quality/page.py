@@ -22,7 +22,7 @@ BAR_BUDGETS = (0.05, 0.10)
 MIN_COVERAGE, MIN_ABOVE_RANDOM, MIN_EVENTS = 0.95, 0.15, 1.0
 MAX_NEAR_DUPLICATES_OF_NTH, MIN_GAIN = 0.5, 0.40
 
-_COLUMNS = ("coverage", "events", "near_duplicates", "radius", "gain")
+_COLUMNS = ("coverage", "events", "near_duplicates", "radius", "typical", "gain")
 
 
 def tables(results: Sequence[Result], ours: str) -> str:

@@ -39,6 +39,7 @@ class Result:
     coverage: float
     events: float
     radius: float
+    typical: float
     near_duplicates: float
     gain: float
 

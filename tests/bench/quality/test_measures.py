@@ -31,6 +31,7 @@ def test_score__of_a_choice_on_a_line(
     assert score.coverage == pytest.approx(coverage)
     assert score.events == events
     assert score.radius == pytest.approx(radius, abs=1e-3)
+    assert 0 <= score.typical <= score.radius
     assert score.near_duplicates == near_duplicates
 
 

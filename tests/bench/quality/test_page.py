@@ -13,7 +13,7 @@ from bench.quality.trial import BUDGETS, EVERY_NTH, RANDOM, Result
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOOD = Result("joined-1", "ours", 0.1, 1.0, 1.0, 0.5, 0.01, 0.8)
+GOOD = Result("joined-1", "ours", 0.1, 1.0, 1.0, 0.5, 0.2, 0.01, 0.8)
 NTH = replace(GOOD, selector=EVERY_NTH, coverage=0.8, near_duplicates=0.2, gain=0.1)
 CHANCE = replace(GOOD, selector=RANDOM, coverage=0.7, near_duplicates=0.3, gain=0.0)
 
@@ -57,5 +57,5 @@ def test_put_figures__replaces_only_what_is_between_the_marks(tmp_path: Path) ->
     assert first.startswith("before\n")
     assert first.endswith("after\n")
     assert "old" not in first
-    assert "| ours | 1.00 | 1.00 | 0.01 | 0.50 | 0.80 |" in first
+    assert "| ours | 1.00 | 1.00 | 0.01 | 0.50 | 0.20 | 0.80 |" in first
     assert file.read_text(encoding="utf-8") == first
