@@ -39,7 +39,8 @@ class Script:
 
     Attributes:
         n_segments: Into how many segments it cuts.
-        meanwhile: What happens while a part is at work, by its name.
+        meanwhile: What happens while a part is at work, by its name; `end of 0` happens when
+            segment 0 is embedded and not yet written.
         done: The parts that it has done.
     """
 
@@ -59,6 +60,7 @@ class Script:
         """Embeds."""
         self._do(str(segment[0]))
         progress("EMBEDDING", 10, None)
+        self.meanwhile.get(f"end of {segment[0]}", lambda: None)()
         return b"work %d" % segment[0]
 
     def choose(
@@ -286,7 +288,7 @@ def test_embed__late_after_the_end_leaves_nothing(bench: Bench) -> None:
     """A segment that comes to its end when the run is canceled takes its work file back."""
     bench.select()
     bench.embed(0)
-    bench.script.meanwhile["1"] = lambda: bench.ledger.engine.cancel(bench.run.run_id)
+    bench.script.meanwhile["end of 1"] = lambda: bench.ledger.engine.cancel(bench.run.run_id)
 
     bench.embed(1)
     bench.choose()
@@ -308,7 +310,7 @@ def test_embed__late_beside_a_later_generation_takes_nothing_away(bench: Bench) 
         bench.select()
         bench.embed(0)
 
-    bench.script.meanwhile["0"] = freeze
+    bench.script.meanwhile["end of 0"] = freeze
     bench.select()
     bench.embed(0)
     bench.embed(1)
