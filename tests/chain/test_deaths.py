@@ -99,14 +99,16 @@ def test_run__survives_the_death_of_pool_children(chain: Chain, clip: Path) -> N
 
 
 def test_run__survives_the_death_of_the_broker(chain: Chain, clip: Path) -> None:
-    """SIGKILL of the broker, which keeps an append-only file: nothing is lost."""
+    """SIGKILL of the broker, which keeps an append-only file: nothing is lost, no worker dies."""
     before = len(chain.operations())
     run_id = selecting(chain, clip)
+    worker = chain.world.processes["control"]
 
     kill(chain, "valkey")
     wait_until(lambda: chain.world.processes["valkey"].restarts or None)
 
     assert_good_end(chain, run_id, before)
+    assert chain.world.processes["control"] == worker
 
 
 def test_run__every_message_sent_twice_has_one_effect(chain: Chain, clip: Path) -> None:

@@ -14,12 +14,23 @@ QUICK = [
     "stop: another run",
     "poll: FLUSHALL",
 ]
+# What must hold for anybody to trust it with an account, and the cell that shows it.
+DONE = {
+    "all workers killed": "poll: Celery worker killed",
+    "a pool child killed": "poll: pool child killed before",
+    "the broker killed": "poll: broker killed",
+    "the ledger wiped": "poll: FLUSHALL",
+    "a worker frozen for longer than the lease, and thawed": "poll: Celery worker frozen",
+    "everything killed for good": "poll: everything killed for good",
+    "a run begun while the instance is stopping": "stop: another run",
+}
 
 
 def test_cells__are_enough_and_strike_everywhere() -> None:
     """There are at least 40 of them, and no place on the wire is left out."""
     assert len(CELLS) >= 40
     assert {cell.step for cell in CELLS.values()} == set(PLACES)
+    assert set(DONE.values()) <= set(CELLS)
 
 
 @pytest.mark.timeout(300)
