@@ -238,7 +238,8 @@ class Video:
             yield from chain([first], pictures)
 
     def _pictures(self, segment: Segment, start: int | None) -> Iterator[Picture]:
-        order = Order()
+        # A broadcast loses packets without a trace but the time that they took.
+        order = Order(is_steady=self.container.format.name == "mpegts")
         packets = self.packets_of(segment, start)
         for number, (packet, is_mine) in enumerate(packets):
             yield from _mine(self._came(packet, Mark(number, is_mine), order))
@@ -247,7 +248,7 @@ class Video:
 
     def _came(self, packet: Packet, mark: Mark, order: Order) -> Iterator[Picture]:
         packet.opaque = mark
-        order.sent(mark)
+        order.sent(mark, packet.dts)
         pictures, is_damaged = self.decode(packet)
         if is_damaged:
             order.failed(mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 # As many pictures as a decoder may hold itself (H.264 and HEVC).
 _MAX_HELD = 16
+# Packets come steadily if so many steps in a row differ by no more than this factor.
+_STEADY_STEPS = 6
+_STEADY = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,26 @@ class Order:
 
     Pictures come out in presentation order. A damaged picture that others refer to may come after
     some of them, so each waits until those that were decoded before it have come, or never will.
+
+    Args:
+        is_steady: Whether a packet that comes late after many steady ones means that some are lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_steady: bool = False) -> None:
+        self._is_steady = is_steady
+        self._dts: deque[int] = deque(maxlen=_STEADY_STEPS + 2)
         self._awaited: set[int] = set()
         self._new_signs: set[int] = set()
         self._signs: set[int] = set()
         self._held: deque[tuple[av.VideoFrame, Mark]] = deque()
 
-    def sent(self, mark: Mark) -> None:
-        """Notes that the decoder gets a packet."""
+    def sent(self, mark: Mark, dts: int | None) -> None:
+        """Notes that the decoder gets a packet, with its decoding time in ticks."""
         self._awaited.add(mark.number)
+        if self._is_steady and dts is not None:
+            self._dts.append(dts)
+            if self._has_jumped():
+                self._sign(mark)
 
     def failed(self, mark: Mark) -> None:
         """Notes that a packet is damaged."""
@@ -69,6 +82,13 @@ class Order:
         """Yields what is still held, when nothing more will come."""
         self._awaited.clear()
         return self.came([])
+
+    def _has_jumped(self) -> bool:
+        steps = [later - earlier for earlier, later in pairwise(self._dts)]
+        if len(steps) <= _STEADY_STEPS:
+            return False
+        last = steps.pop()
+        return max(steps) <= _STEADY * min(steps) and last > _STEADY * max(steps)
 
     def _sign(self, mark: Mark) -> None:
         # Of pictures of other segments only those are decoded that ours need; theirs count there.
