@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test check bench bench-quality lock
+.PHONY: help setup demo up down test chaos check bench bench-quality bench-choice lock
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ bench: bench-quality ## Runs every bench and puts its figures into the docs
 
 bench-quality: $(STAMP) $(FILMS) ## Judges what the engine chooses beside what people do by hand
 	@$(BIN)/python -m bench.quality
+
+bench-choice: $(STAMP) ## Measures what choosing costs at 10,000 to 100,000 frames
+	@$(BIN)/python -m bench.choice
 
 lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
 	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \
