@@ -43,7 +43,7 @@ check: $(STAMP) ## Lint, format, types, import contracts and the rules of the ho
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest tests/house
 
-bench: bench-quality ## Runs every bench and puts its figures into the docs
+bench: bench-quality bench-choice ## Runs every bench and puts its figures into the docs
 
 bench-quality: $(STAMP) $(FILMS) ## Judges what the engine chooses beside what people do by hand
 	@$(BIN)/python -m bench.quality
