@@ -39,7 +39,7 @@ def main() -> None:
     alive = survivors({name: hunt(name, options.seeds) for name in names})
     for name in alive:
         _say(f"survived: {name}")
-    n_breaks = sum(len(item.breaks) for item in (*outcomes, *live))
+    n_breaks = sum(len(item.breaks) for item in outcomes) + sum(len(item.breaks) for item in live)
     _say(f"{time.monotonic() - begun_at:.0f} s")
     _say(f"injections {len(struck) + len(live)}")
     _say(f"breaks {n_breaks}")

@@ -40,11 +40,12 @@ class Hosted:
         self._token = token
 
     def scheduled(self) -> list[str]:
-        """Returns the run id of each selection run there is, whatever became of it."""
+        """Returns the run id of each selection run but those that were taken back in time."""
         records = self._platform._records
         return [
             _run_id(records.configs[item["configId"]]["config"])
             for item in records.scheduled.values()
+            if item["state"] != "CANCELED"
         ]
 
     def answer(self, ask: Ask) -> Answer:

@@ -89,6 +89,12 @@ class Instance:
         return self._online_at is not None and self._online_at <= CLOCK.now
 
     @property
+    def lease_until(self) -> float:
+        """When the lease is over as those see it who cannot ask the ledger: tag and watchdog."""
+        tag = float(self.tags.get("curation:lease-until", "0"))
+        return min(tag, self._lease_until or self._now.launched_at + self.lease_ttl_s)
+
+    @property
     def last_ping(self) -> float | None:
         """When its agent last pinged."""
         if self._online_at is None or not self.is_online:

@@ -182,8 +182,9 @@ class World:
             self._holds[run_id] = replace(known, renewed_at=latest, end=latest + ttl_s)
         for run_id in set(self._holds) - set(leases):
             hold = self._holds.pop(run_id)
-            is_lost = self.history.wiped_at is not None or CLOCK.now > hold.end
-            end = hold.end if is_lost else min(CLOCK.now, hold.end)
+            end = min(CLOCK.now, hold.end)
+            if self.history.wiped_at is not None:
+                end = min(hold.end, self.instance.lease_until)
             self.history.holds.append(replace(hold, end=end))
 
     def _run_facts(self, run_id: str) -> RunFacts:

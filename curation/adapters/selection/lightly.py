@@ -14,6 +14,8 @@ from curation.errors import CurationError, OperatorError, TransientError
 from curation.ports import SelectionLook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from curation.adapters.selection.lightly_api import LightlyRun, Scheduled
     from curation.ledger.hosted import HostedLedger, HostedRun
     from curation.models import Run
@@ -66,13 +68,17 @@ class LightlyBackend:
         config_id = known.config_id or self._configure(run, plan, dataset_id)
         with self._ledger.lock(f"schedule:{run.run_id}"):
             found = self._find(self._ledger.get(run.run_id))
-            scheduled_run_id = (
+            ours = (
                 found.scheduled_run_id
                 if found
                 else self._api.schedule(dataset_id, config_id, plan.runs_on)
             )
-            self._ledger.note(run.run_id, scheduled_run_id=scheduled_run_id)
-        return scheduled_run_id
+            known = self._ledger.note(run.run_id, scheduled_run_id=ours)
+        if known.scheduled_run_id and known.scheduled_run_id != ours:
+            # This process was frozen before its call for longer than a lock lasts, and another
+            # delivery has scheduled. The call cannot be fenced, so it is taken back.
+            _insist(lambda: self._api.cancel(dataset_id, ours))
+        return known.scheduled_run_id or ours
 
     def look(self, run: Run) -> SelectionLook:
         """Looks once; what may be a hiccup of the service is believed the third time."""
@@ -93,15 +99,7 @@ class LightlyBackend:
         known = self._ledger.get(run.run_id)
         if known.config_id is None:
             return  # so nothing was scheduled
-        for tries_left in reversed(range(_CANCEL_TRIES)):
-            try:
-                self._cancel(run, known)
-            except CurationError as error:
-                if not tries_left or error.code == DENIED:
-                    raise
-                time.sleep(_CANCEL_PAUSE_S)
-            else:
-                return
+        _insist(lambda: self._cancel(run, known))
 
     @cached_property
     def _api(self) -> LightlyApi:
@@ -135,7 +133,9 @@ class LightlyBackend:
         if known.dataset_id is None:
             return None
         scheduled = self._api.scheduled(known.dataset_id)
-        return next((item for item in scheduled if item.config_id == known.config_id), None)
+        ours = [item for item in scheduled if item.config_id == known.config_id]
+        noted = (item for item in ours if item.scheduled_run_id == known.scheduled_run_id)
+        return next(noted, next(iter(ours), None))
 
     def _look(self, run: Run) -> SelectionLook:
         known = self._ledger.get(run.run_id)
@@ -215,3 +215,16 @@ class LightlyBackend:
             self._api.cancel(known.dataset_id, found.scheduled_run_id)
         elif found.state == "LOCKED":
             log.info("Selection run ends with its instance", extra=run.log_context())
+
+
+def _insist(cancel: Callable[[], None]) -> None:
+    """Cancels, with a few tries."""
+    for tries_left in reversed(range(_CANCEL_TRIES)):
+        try:
+            cancel()
+        except CurationError as error:
+            if not tries_left or error.code == DENIED:
+                raise
+            time.sleep(_CANCEL_PAUSE_S)
+        else:
+            return
