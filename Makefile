@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test chaos check bench bench-quality bench-choice lock
+.PHONY: help setup demo up down test chaos check bench bench-quality bench-choice bench-engine bench-damage lock
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,13 +43,19 @@ check: $(STAMP) ## Lint, format, types, import contracts and the rules of the ho
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest tests/house
 
-bench: bench-quality bench-choice ## Runs every bench and puts its figures into the docs
+bench: bench-quality bench-choice bench-engine bench-damage ## Runs every bench and puts its figures into the docs
 
 bench-quality: $(STAMP) $(FILMS) ## Judges what the engine chooses beside what people do by hand
 	@$(BIN)/python -m bench.quality
 
 bench-choice: $(STAMP) ## Measures what choosing costs at 10,000 to 100,000 frames
 	@$(BIN)/python -m bench.choice
+
+bench-engine: $(STAMP) ## Measures frames per CPU-second by stage, beside the decoder alone
+	@$(BIN)/python -m bench.engine
+
+bench-damage: $(STAMP) ## Measures how well damaged frames are found
+	@$(BIN)/python -m bench.damage
 
 lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
 	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \

@@ -12,7 +12,7 @@ import numpy as np
 
 from curation.engine.holes import has_hole
 from curation.engine.limits import MAX_PIXELS, check_limits
-from curation.engine.opening import n_frames_declared, open_container, video_stream
+from curation.engine.opening import n_frames_declared, open_container, steady_step, video_stream
 from curation.engine.order import Mark, Order
 from curation.engine.packages import explained
 from curation.engine.packets import Segment, packets_of
@@ -238,8 +238,7 @@ class Video:
             yield from chain([first], pictures)
 
     def _pictures(self, segment: Segment, start: int | None) -> Iterator[Picture]:
-        # A broadcast loses packets without a trace but the time that they took.
-        order = Order(is_steady=self.container.format.name == "mpegts")
+        order = Order(step=steady_step(self.container, self.stream))
         packets = self.packets_of(segment, start)
         for number, (packet, is_mine) in enumerate(packets):
             yield from _mine(self._came(packet, Mark(number, is_mine), order))
@@ -255,8 +254,8 @@ class Video:
         return order.came(pictures)
 
     def _has_hole(self, packet: Packet) -> bool:
-        codec = self.stream.codec_context.name
-        return has_hole(bytes(packet), codec=codec, container=self.container.format.name)
+        codec, container = self.stream.codec_context.name, self.container.format.name
+        return has_hole(bytes(packet), codec=codec, container=container)
 
     def _packets_from(self, start: int | None) -> Iterator[Packet]:
         if start is not None and self.seek(start):

@@ -79,6 +79,17 @@ def n_frames_declared(container: InputContainer, stream: VideoStream) -> int | N
     return round(container.duration / av.time_base * stream.average_rate)
 
 
+def steady_step(container: InputContainer, stream: VideoStream) -> float | None:
+    """Returns the ticks between packets where a longer time means that some are lost, or None.
+
+    A broadcast has a steady rate, and what it loses leaves no trace but the time that it took.
+    """
+    rate = stream.guessed_rate
+    if container.format.name != "mpegts" or not rate or rate != stream.average_rate:
+        return None
+    return float(1 / rate / stream.time_base) if stream.time_base else None
+
+
 def undecodable(name: str, reason: str) -> RequestError:
     """Returns the error for a video of which no frame can be decoded."""
     message = f"{name!r} cannot be decoded: {reason}. Is the file complete?"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -39,12 +38,12 @@ class Order:
     some of them, so each waits until those that were decoded before it have come, or never will.
 
     Args:
-        is_steady: Whether a packet that comes late after many steady ones means that some are lost.
+        step: Usual ticks between packets, if one that comes late means that some are lost.
     """
 
-    def __init__(self, *, is_steady: bool = False) -> None:
-        self._is_steady = is_steady
-        self._dts: deque[int] = deque(maxlen=_STEADY_STEPS + 2)
+    def __init__(self, *, step: float | None = None) -> None:
+        self._steps = deque([step] * _STEADY_STEPS if step else [], maxlen=_STEADY_STEPS)
+        self._latest: int | None = None
         self._awaited: set[int] = set()
         self._new_signs: set[int] = set()
         self._signs: set[int] = set()
@@ -53,10 +52,13 @@ class Order:
     def sent(self, mark: Mark, dts: int | None) -> None:
         """Notes that the decoder gets a packet, with its decoding time in ticks."""
         self._awaited.add(mark.number)
-        if self._is_steady and dts is not None:
-            self._dts.append(dts)
-            if self._has_jumped():
+        if self._steps and dts is not None:
+            step = dts - (dts if self._latest is None else self._latest)
+            self._latest = dts
+            if max(self._steps) <= _STEADY * min(self._steps) and step > _STEADY * max(self._steps):
                 self._sign(mark)
+            elif step:
+                self._steps.append(step)
 
     def failed(self, mark: Mark) -> None:
         """Notes that a packet is damaged."""
@@ -82,13 +84,6 @@ class Order:
         """Yields what is still held, when nothing more will come."""
         self._awaited.clear()
         return self.came([])
-
-    def _has_jumped(self) -> bool:
-        steps = [later - earlier for earlier, later in pairwise(self._dts)]
-        if len(steps) <= _STEADY_STEPS:
-            return False
-        last = steps.pop()
-        return max(steps) <= _STEADY * min(steps) and last > _STEADY * max(steps)
 
     def _sign(self, mark: Mark) -> None:
         # Of pictures of other segments only those are decoded that ours need; theirs count there.
