@@ -46,7 +46,7 @@ class Pictures:
 
     Attributes:
         selected: The frames, in order of choice.
-        thumbnails: Small JPEGs of them, by frame number.
+        thumbnails: Small JPEGs of the first few hundred of them, by frame number.
         size: Height and width in pixels of the first; None if nothing was selected.
     """
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from curation.engine.decode import Video
     from curation.engine.frames import Frames
 
+# More than a report can show; the first ones in order of choice are a selection themselves.
+_MOST_THUMBNAILS = 600
 # Above 95 files grow by half and nothing is to be seen (Pillow's documentation).
 _JPEG_QUALITY = 95
 
@@ -48,13 +50,15 @@ def write_pictures(
     on_picture()
     pictures = Pictures()
     numbers = choice.indices.tolist()
+    shown = set(numbers[:_MOST_THUMBNAILS])
     for number, pixels in extract(
         video, numbers, timestamps_s=frames.timestamps_s, is_key=frames.is_key
     ):
         on_picture()
         height, width = pixels.shape[:2]
         pictures.size = (height, width)
-        pictures.thumbnails[number] = thumbnail_of(pixels, aspect=width / height)
+        if number in shown:
+            pictures.thumbnails[number] = thumbnail_of(pixels, aspect=width / height)
         write(_file(video, number, frames), jpeg(pixels), "image/jpeg")
     pictures.selected = [
         SelectedFrame(
