@@ -183,6 +183,23 @@ class FlowerSettings(BaseSettings):
     model_config = _config("FLOWER_")
 
     basic_auth: SecretStr | None = Field(None, description="user:password, needed to start it")
+    url: str | None = Field(None, description="Where people reach it, for a link on the pages")
+
+
+class WebSettings(BaseSettings):
+    """The pages and the HTTP API (`curate serve`)."""
+
+    model_config = _config()
+
+    web_basic_auth: SecretStr | None = Field(
+        None, description="user:password of the pages, needed to start them"
+    )
+    api_token: SecretStr | None = Field(
+        None, description="Bearer token of the HTTP API; empty: there is none"
+    )
+    api_local_sources: bool = Field(
+        default=False, description="Whether the HTTP API takes paths of the ingest worker's files"
+    )
 
 
 def _split_commas(value: object) -> object:

@@ -19,6 +19,7 @@ from curation.setting_groups import (
     RunSettings,
     S3Settings,
     SourceSettings,
+    WebSettings,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Settings:
         """The Flower dashboard."""
         return _read(FlowerSettings)
 
+    @cached_property
+    def web(self) -> WebSettings:
+        """The pages and the HTTP API."""
+        return _read(WebSettings)
+
 
 GROUPS: tuple[type[BaseSettings], ...] = (
     BrokerSettings,
@@ -93,6 +99,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     RunSettings,
     FlowerSettings,
+    WebSettings,
 )
 
 

@@ -31,7 +31,7 @@ with redis.Redis(port={port}, password=os.environ["REDISCLI_AUTH"]) as client:
 @pytest.fixture
 def stack(rclone_endpoint: str, tmp_path: Path) -> Iterator[dict[str, Service]]:
     """All services of the compose file, none of them started."""
-    ports = {name: free_port() for name in ("redis", "flower")}
+    ports = {name: free_port() for name in ("redis", "flower", "web")}
     bucket = f"bucket-{uuid.uuid4().hex[:12]}"
     bare_s3_client(rclone_endpoint).create_bucket(Bucket=bucket)
     variables = s3_environment(rclone_endpoint) | {
@@ -43,6 +43,7 @@ def stack(rclone_endpoint: str, tmp_path: Path) -> Iterator[dict[str, Service]]:
         "S3_LIGHTLY_BUCKET": f"s3://{bucket}/results/",
         "S3_REGION": S3_REGION,
         "SELECTION_BACKEND": "engine",
+        "WEB_BASIC_AUTH": ":".join(LOGIN),
         "VIDEO_SOURCE": str(shipped_clip("bikes.mp4")),
     }
     path = f"{_programs(tmp_path / 'bin', ports['redis'])}:{os.environ['PATH']}"
@@ -70,6 +71,7 @@ def _places(folder: Path, ports: dict[str, int]) -> dict[str, str]:
         "@redis:6379": f"@127.0.0.1:{ports['redis']}",
         "0.0.0.0": "127.0.0.1",
         "5555": str(ports["flower"]),
+        "8080": str(ports["web"]),
     }
 
 

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 REQUIRED = {
     "REDIS_PASSWORD": "canary-redis",
     "FLOWER_BASIC_AUTH": "canary:flower",
+    "WEB_BASIC_AUTH": "canary:web",
     "S3_INPUT_BUCKET": "s3://input/videos/",
     "S3_LIGHTLY_BUCKET": "s3://lightly/",
 }
 WORKERS = {"ingest", "compute", "selection", "engine", "reaper"}
-OURS = WORKERS | {"beat", "flower", "curate"}
+OURS = WORKERS | {"beat", "flower", "web", "curate"}
 SERVICES = services(REQUIRED)
 # Who is given which secret; Redis's password is for all, as a part of REDIS_URL.
-AWS_USERS = WORKERS | {"curate"}
+AWS_USERS = WORKERS | {"web", "curate"}
 SECRETS = {
+    "API_TOKEN": {"web", "curate"},
     "AWS_ACCESS_KEY_ID": AWS_USERS,
     "AWS_SECRET_ACCESS_KEY": AWS_USERS,
     "AWS_SESSION_TOKEN": AWS_USERS,
@@ -34,6 +36,7 @@ SECRETS = {
     "PEXELS_API_KEY": {"ingest", "curate"},
     "REDIS_PASSWORD": {"redis"},
     "S3_EXTERNAL_ID": {"selection", "curate"},
+    "WEB_BASIC_AUTH": {"web", "curate"},
 }
 every_service = pytest.mark.parametrize("entry", SERVICES.values(), ids=SERVICES)
 
@@ -100,11 +103,11 @@ def test_worker__has_time_to_end_its_tasks(name: str) -> None:
     assert seconds(SERVICES[name]["stop_grace_period"]) > max(limits)
 
 
-def test_ports__are_flower_s_on_this_machine_alone() -> None:
+def test_ports__are_those_of_pages_on_this_machine_alone() -> None:
     """Nothing is reached from outside the machine; Redis not even from the machine."""
     ports = {name: entry["ports"] for name, entry in SERVICES.items() if "ports" in entry}
 
-    assert ports == {"flower": ["127.0.0.1:5555:5555"]}
+    assert ports == {"flower": ["127.0.0.1:5555:5555"], "web": ["127.0.0.1:8080:8080"]}
     assert SERVICES["redis"]["networks"] == SERVICES["beat"]["networks"] == ["broker"]
 
 
