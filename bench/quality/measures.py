@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class Score:
 
     Attributes:
         coverage: Share of the scenes of which a frame is chosen.
-        events: Share of the events of which a frame is chosen; 1 where there are none.
+        events: Share of the events of which a frame is chosen; NaN where there are none.
         radius: Largest distance of any frame to the nearest chosen one.
         typical: Mean of the same distances.
         near_duplicates: Share of the chosen frames that have another one nearer than two frames
@@ -52,7 +53,7 @@ def score(chosen: Chosen, labelled: LabelledSet, space: Space) -> Score:
     distances = _distances(space, space[chosen]).min(axis=1)
     return Score(
         coverage=len(scenes & seen) / len(scenes),
-        events=float(np.mean(found)) if found else 1.0,
+        events=float(np.mean(found)) if found else math.nan,
         radius=float(distances.max()),
         typical=float(distances.mean()),
         near_duplicates=near_duplicates(chosen, space),

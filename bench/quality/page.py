@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,9 @@ def _kind(one: Result) -> str:
 
 
 def _mean(results: Iterable[Result], column: str) -> float:
-    return float(np.mean([getattr(one, column) for one in results]))
+    # Sets without events have no share of events found.
+    values = [value for one in results if not math.isnan(value := getattr(one, column))]
+    return float(np.mean(values)) if values else math.nan
 
 
 def _table(first: str, columns: Sequence[str], rows: dict[str, list[float]]) -> str:
@@ -103,8 +106,9 @@ def _table(first: str, columns: Sequence[str], rows: dict[str, list[float]]) -> 
         f"| {first} | {' | '.join(column.replace('_', '-') for column in columns)} |",
         f"|---|{'---|' * len(columns)}",
     ]
-    lines += [
-        f"| {row} | {' | '.join(f'{value:.2f}' for value in values)} |"
-        for row, values in rows.items()
-    ]
+    lines += [f"| {row} | {' | '.join(map(_cell, values))} |" for row, values in rows.items()]
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
