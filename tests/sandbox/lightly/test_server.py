@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
 
-from sandbox.ask import RefusedError
+from sandbox.ask import RefusedError, ask
 from tests.sandbox.lightly.conftest import set_datasources
 from tests.support.lightly import LIST, LOOK, TOKEN, lightly_server
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,3 +242,25 @@ def test_server__keeps_its_records(tmp_path: Path) -> None:
         assert after.send("GET", f"datasets/{made['id']}")["name"] == "videos"
         assert len(after.calls("create_dataset")) == 1
         assert after.calls(LIST) == []
+
+
+def test_log__has_no_token_of_a_client_that_has_gone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A client that hangs up before the answer is no error, and the log has no address of it."""
+    with lightly_server(tmp_path) as lightly:
+        lightly.faults({"operation": "create_dataset", "kind": "delay", "seconds": 0.3})
+        place = urlsplit(lightly.url)
+        with socket.create_connection((place.hostname, place.port)) as client:
+            body = '{"name": "videos", "type": "Videos"}'
+            head = f"Host: {place.netloc}\r\nContent-Length: {len(body)}"
+            path = f"/v1/datasets?token={quote(TOKEN)}"
+            client.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+            # The fault is used up as soon as the request has come.
+            faults = f"{lightly.url}/sandbox/faults"
+            wait_until(lambda: not json.loads(ask("GET", faults))["faults"])
+
+        wait_until(lambda: lightly.calls("create_dataset"))
+        lightly.calls()
+
+    assert capfd.readouterr().err == ""
