@@ -11,14 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.chaos.live.cells import BRIEF_S, CELLS
+from tests.chaos.live.cells import BRIEF_S, CALM_S, CELLS
 from tests.support.compose import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-# What is waited for is time, not work, so more worlds than cores keep the cores busy.
-WORLDS = 4
+# LEASE_TTL_S of each world. What is waited for is time, not work: more of them than cores.
+WORLDS = (BRIEF_S, CALM_S, CALM_S, BRIEF_S, CALM_S)
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,21 @@ class Result:
     to_stop_s: float
 
 
-def run_live(names: Collection[str] = (), *, worlds: int = WORLDS) -> Iterator[Result]:
+def run_live(names: Collection[str] = (), *, worlds: int = len(WORLDS)) -> Iterator[Result]:
     """Plays cells and yields what came of each as soon as it is over.
 
     Args:
         names: Names of the cells; none: all.
-        worlds: How many worlds are open at once.
+        worlds: How many worlds are open at once; at least 2, one for each length of a lease.
     """
-    waiting: dict[float, queue.SimpleQueue[str]] = defaultdict(queue.SimpleQueue)
     names = names or CELLS.keys()
+    waiting: dict[float, queue.SimpleQueue[str]] = defaultdict(queue.SimpleQueue)
     for name in names:
         waiting[CELLS[name].lease_ttl_s].put(name)
     results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-    kinds = [kind for kind in (BRIEF_S,) if kind in waiting]
-    kinds += [kind for kind in waiting if kind != BRIEF_S] * (worlds - len(kinds))
-    for kind in kinds:
-        world = threading.Thread(target=_play, args=(kind, waiting[kind], results), daemon=True)
-        world.start()
+    for kind in WORLDS[:worlds]:
+        if kind in waiting:
+            threading.Thread(target=_play, args=(kind, waiting[kind], results), daemon=True).start()
     for _ in names:
         yield results.get()
 

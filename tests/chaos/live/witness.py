@@ -190,6 +190,11 @@ class Witness:
         }
 
     def _open_uploads(self) -> list[str]:
+        s3 = self._live.s3
+        # rclone's word for a bucket that has no upload.
+        with contextlib.suppress(s3.exceptions.NoSuchUpload):
+            found = s3.list_multipart_uploads(Bucket="input").get("Uploads", [])
+            return [f"s3://input/{item['Key']}" for item in found]
         return []
 
     def _texts(self) -> dict[str, str]:

@@ -20,9 +20,12 @@ from sandbox.lightly.control import Control as Lightly
 from sandbox.world import World
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
+from tests.support.worlds import s3_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from types_boto3_s3 import S3Client
 
 
 PROXIED = ("valkey", "cloud", "s3", "lightly", "pexels", "files")
@@ -98,6 +101,11 @@ class LiveWorld:
     def clip(self) -> str:
         """Link of the usual video."""
         return f"http://127.0.0.1:{self.proxies['files'].port}/clip.mp4"
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The buckets."""
+        return s3_of(self.world)
 
     @cached_property
     def redis(self) -> Redis:
