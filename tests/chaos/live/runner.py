@@ -50,11 +50,17 @@ def run_live(names: Collection[str] = (), *, worlds: int = len(WORLDS)) -> Itera
     for name in names:
         waiting[CELLS[name].lease_ttl_s].put(name)
     results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-    for kind in WORLDS[:worlds]:
-        if kind in waiting:
-            threading.Thread(target=_play, args=(kind, waiting[kind], results), daemon=True).start()
+    threads = [
+        threading.Thread(target=_play, args=(kind, waiting[kind], results), daemon=True)
+        for kind in WORLDS[:worlds]
+        if kind in waiting
+    ]
+    for thread in threads:
+        thread.start()
     for _ in names:
         yield results.get()
+    for thread in threads:
+        thread.join()
 
 
 def _play(
@@ -67,14 +73,20 @@ def _play(
     ) as process:
         assert process.stdin
         assert process.stdout
-        while not names.empty():
-            name = names.get()
+        while name := _next(names):
             line = ""
             if process.poll() is None:
                 process.stdin.write(f"{name}\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
             results.put(_result(name, line))
+
+
+def _next(names: queue.SimpleQueue[str]) -> str:
+    try:
+        return names.get_nowait()
+    except queue.Empty:
+        return ""
 
 
 def _result(name: str, line: str) -> Result:
