@@ -33,11 +33,13 @@ class Actor:
     Attributes:
         name: Whose work it does: a run id, or what else tells it from others.
         is_dead: Whether it was killed; it must not do anything any more.
+        is_over: Whether it has come to its end.
     """
 
     def __init__(self, clock: Clock, name: str, work: Callable[[], None]) -> None:
         self.name = name
         self.is_dead = False
+        self.is_over = False
         self._clock = clock
         self._turn = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._live, args=(work,), daemon=True)
@@ -71,6 +73,7 @@ class Actor:
         except BaseException as error:  # noqa: BLE001  # a fault of the harness, told to the main thread
             self._clock.failure = error
         finally:
+            self.is_over = True
             self._clock.handed_over.release()
 
 

@@ -111,12 +111,15 @@ class Cluster:
             CLOCK.after(self._restored_s(), lambda: self._restore(delivery))
         CLOCK.at(due_at + self.dice.uniform(0.0, _TASK_S), lambda: self._deliver(delivery))
 
+    def current(self) -> Delivery | None:
+        """Returns the delivery at work."""
+        at_work = (item for item in self.pending.values() if item.actor)
+        return next((item for item in at_work if item.actor is CLOCK.active), None)
+
     def run_id(self) -> str:
         """Returns the run for which the process at work works; empty if it is for none."""
-        for delivery in self.pending.values():
-            if delivery.actor and delivery.actor is CLOCK.active:
-                return delivery.run_id
-        return ""
+        delivery = self.current()
+        return delivery.run_id if delivery else ""
 
     def is_idle(self) -> bool:
         """Whether nothing is under way or waiting, but for the reaper's rounds."""
@@ -155,9 +158,9 @@ class Cluster:
 
     def copy_current(self, after_s: float) -> None:
         """Delivers the message at work a second time."""
-        for delivery in list(self.pending.values()):
-            if delivery.actor and delivery.actor is CLOCK.active:
-                self.put(delivery.raw, CLOCK.now + after_s)
+        delivery = self.current()
+        if delivery:
+            self.put(delivery.raw, CLOCK.now + after_s)
 
     def _deliver(self, delivery: Delivery) -> None:
         if self.pending.get(delivery.number) is not delivery or self.is_dead:

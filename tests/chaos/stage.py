@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from curation.settings import Settings
+    from tests.chaos.cluster import Delivery
     from tests.chaos.wire import Ask, Harm
 
 SECRETS = {
@@ -73,6 +74,8 @@ class World:
         Channel.cluster = self.cluster
         self.video = b""
         self.keys: dict[str, str] = {}
+        self.n_twins = 0
+        self._at_work: dict[tuple[str, str], Delivery] = {}
         self._states: dict[str, list[tuple[float, str]]] = {}
         self._facts: dict[str, dict[str, str]] = {}
         self._holds: dict[str, Hold] = {}
@@ -119,6 +122,12 @@ class World:
         """Keeps a call."""
         run_id = self.cluster.run_id() if call.service != "watchdog" else ""
         self.calls.append(replace(call, run_id=run_id))
+        delivery = self.cluster.current()
+        if delivery and run_id:
+            at_work = (delivery.name, run_id)
+            last = self._at_work.get(at_work, delivery)
+            self.n_twins += bool(last is not delivery and last.actor and not last.actor.is_over)
+            self._at_work[at_work] = delivery
 
     def observe(self) -> None:
         """Looks at the ledger, and notes what has changed."""

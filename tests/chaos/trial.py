@@ -118,6 +118,8 @@ class Bench:
             yield Break("a failure is told", "The selection run failed, the run is completed")
         if cell.must_boot_once and len(history.billed) > len(history.runs):
             yield Break("started once", f"{len(history.billed)} boots")
+        if cell.fault == "F6" and world.n_twins:
+            yield Break("one at work", "Two deliveries worked on one step at the same time")
         if world.cluster.most_pending > _MOST_PENDING:
             yield Break("copies do not multiply", f"{world.cluster.most_pending} messages at once")
 
