@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from curation.links import public_url
+from curation.names import run_name
 from curation.selection_config import AnyConfig, SelectionConfig, diverse
 from curation.states import Backend, Outcome, RunState, StepName, StepState
 
@@ -96,6 +97,8 @@ class RunRequest(Record):
         idempotency_key: The same key gives the same run; None makes a new run each time.
         selection_config: What to choose, a mapping or JSON in the hosted service's language; None
             chooses the frames that differ most. An amount in it counts, not `proportion_samples`.
+        skip_curated: Whether a video that a completed run has curated in the same way is not
+            curated again: the run takes over that run's selection, and ends.
     """
 
     source: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
@@ -103,6 +106,7 @@ class RunRequest(Record):
     selection_backend: Backend | None = None
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     selection_config: AnyConfig | None = None
+    skip_curated: bool = False
 
 
 class Request(Record):
@@ -112,6 +116,8 @@ class Request(Record):
     proportion_samples: float  # counts unless the config names an amount
     selection_backend: Backend
     selection_config: ShownConfig = None
+    # How it is asked for, not what: the same request with and without it is the same.
+    skip_curated: bool = Field(default=False, exclude=True)
 
     @property
     def config(self) -> SelectionConfig:
@@ -128,6 +134,8 @@ class Step(Record):
     state: StepState = StepState.PENDING
     attempts: int = 0  # tries: 1 for the first, 1 more after each error
     looks: int = 0  # deliveries that looked and found it not ready yet
+    due_at: Timestamp | None = None  # when a waiting step looks again
+    problem: str | None = None  # why its last try failed, while it waits for the next one
     started_at: Timestamp | None = None
     ended_at: Timestamp | None = None
 
@@ -230,6 +238,7 @@ class Run(Record):
 
     schema_version: Literal[1] = Field(1, alias="schema")
     run_id: str
+    name: str = Field(default_factory=lambda known: run_name(known["run_id"]))
     state: RunState
     outcome: Outcome | None = None
     created_at: Timestamp
@@ -237,6 +246,7 @@ class Run(Record):
     ended_at: Timestamp | None = None
     deadline_at: Timestamp
     resumed_from: str | None = None
+    same_as: str | None = None  # the run that had curated the same before, whose results it has
     idempotency_key: str | None = None
     request: Request
     steps: Steps = Steps()

@@ -49,17 +49,20 @@ def enqueue(request: RunRequest | None = None) -> str:
         LedgerUnavailable: If Redis does not answer; within 5 s.
     """
     asked = request or RunRequest()
-    return _publish(_fill(asked, settings()), idempotency_key=asked.idempotency_key)
+    return _publish(filled(asked), idempotency_key=asked.idempotency_key)
 
 
 def status(run_id: str) -> Run:
     """Returns all that is known of a run.
 
+    Args:
+        run_id: Its id or name, or a unique beginning of one; so everywhere here.
+
     Raises:
-        RequestError: If there is no such run.
+        RequestError: If there is no such run, or several may be meant.
         LedgerUnavailable: If Redis does not answer.
     """
-    return ledger().runs.get(run_id)
+    return ledger().runs.find(run_id)
 
 
 def wait(run_id: str, *, timeout_s: float | None = None) -> Run:
@@ -74,7 +77,8 @@ def wait(run_id: str, *, timeout_s: float | None = None) -> Run:
         RequestError: If there is no such run.
     """
     give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
-    while not (run := status(run_id)).state.is_end:
+    run_id = status(run_id).run_id
+    while not (run := ledger().runs.get(run_id)).state.is_end:
         if give_up_at is not None and time.monotonic() >= give_up_at:
             raise TimeoutError(
                 f"Run {run_id} is still {run.state.value} after {timeout_s:g} s. It goes on; "
@@ -95,7 +99,8 @@ def cancel(run_id: str) -> Run:
         RequestError: If there is no such run.
     """
     run = status(run_id)
-    return _send_on(run_id) if ledger().runs.decide(run_id, Outcome.CANCELED) else run
+    is_first = ledger().runs.decide(run.run_id, Outcome.CANCELED)
+    return _send_on(run.run_id) if is_first else run
 
 
 def take_lease(run_id: str) -> Run:
@@ -109,6 +114,7 @@ def take_lease(run_id: str) -> Run:
         RequestError: If there is no such run, or it holds no lease.
     """
     run, store = status(run_id), ledger().store
+    run_id = run.run_id
     instance_id = run.instance.instance_id if run.instance else ""
     if run_id not in ledger().leases.holders(instance_id):
         raise RequestError(
@@ -141,9 +147,19 @@ def resume(run_id: str) -> str:
             code="request:resume",
         )
     resumed = _publish(ended.request, resumed_from=ended)
-    facts = {"run_id": resumed, "resumed_from": run_id, "adopted": adopted_steps(ended)}
+    facts = {"run_id": resumed, "resumed_from": ended.run_id, "adopted": adopted_steps(ended)}
     log.info("Run goes on from another", extra=facts)
     return resumed
+
+
+def curated(sha256: str, request: RunRequest) -> Run | None:
+    """Returns the completed run that has curated this content in the way asked for, or None.
+
+    Args:
+        sha256: Of the whole video, hex.
+        request: What is asked for.
+    """
+    return ledger().runs.curated(sha256, filled(request))
 
 
 @cache
@@ -167,7 +183,14 @@ def _send_on(run_id: str) -> Run:
     return run
 
 
-def _fill(asked: RunRequest, known: Settings) -> Request:
+def filled(asked: RunRequest) -> Request:
+    """Returns the request with every open field filled from the settings.
+
+    Raises:
+        RequestError: If it cannot be meant.
+        OperatorError: If a setting is missing or wrong.
+    """
+    known = settings()
     source = asked.source or known.source.video_source
     kind_of(source)  # refuses what no step could fetch, before anything is written
     request = Request(
@@ -175,6 +198,7 @@ def _fill(asked: RunRequest, known: Settings) -> Request:
         proportion_samples=asked.proportion_samples or known.run.proportion_samples,
         selection_backend=asked.selection_backend or known.run.selection_backend,
         selection_config=asked.selection_config or _default_config(known),
+        skip_curated=asked.skip_curated,
     )
     _check_config(asked, request)
     return request

@@ -189,7 +189,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
             self._leave(delivery, verdict.state)
             return
         interval_s = getattr(delivery.wiring.settings.run, self.interval)
-        self._send_again(delivery, 0.0 if verdict.at_once else interval_s, counts="looks")
+        self._send_again(delivery, 0.0 if verdict.at_once else interval_s)
 
     def _try_again(self, delivery: Delivery, error: TransientError) -> NoReturn:
         if isinstance(error, LedgerUnavailable):
@@ -201,9 +201,9 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         interval_s = getattr(delivery.wiring.settings.run, self.interval)
         wait_s = interval_s * 2 ** min(attempts - 1, _MOST_DOUBLINGS)
         log.warning("Step will be tried again: %s", error, extra=run.log_context())
-        self._send_again(delivery, error.retry_after_s or wait_s, counts="attempts")
+        self._send_again(delivery, error.retry_after_s or wait_s, problem=error.message)
 
-    def _send_again(self, delivery: Delivery, wait_s: float, *, counts: str) -> NoReturn:
+    def _send_again(self, delivery: Delivery, wait_s: float, *, problem: str = "") -> NoReturn:
         """Publishes the next message, then moves the step's number on: never the other way round.
 
         If this process dies in between, the next message and a copy of this one both come; the
@@ -212,7 +212,9 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         countdown = min(wait_s, self._longest_wait_s(delivery))
         retry = self.retry(countdown=countdown, throw=False)
         number = delivery.turn.number + 1
-        self._leave(delivery, StepState.WAITING, next_number=number, counts=counts, due_s=countdown)
+        self._leave(
+            delivery, StepState.WAITING, next_number=number, due_s=countdown, problem=problem
+        )
         raise retry
 
     def _longest_wait_s(self, delivery: Delivery) -> float:
@@ -251,12 +253,12 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         state: StepState,
         *,
         next_number: int | None = None,
-        counts: str = "",
         due_s: float = 0.0,
+        problem: str = "",
     ) -> None:
         steps = delivery.wiring.ledger.steps
         if not steps.leave(
-            delivery.turn, state, next_number=next_number, counts=counts, due_s=due_s
+            delivery.turn, state, next_number=next_number, due_s=due_s, problem=problem
         ):
             # Another delivery has it, or the run has ended with it.
             log.debug("Step is no longer held", extra=delivery.run.log_context())

@@ -10,6 +10,7 @@ from celery import shared_task
 from curation.states import RunState, StepName
 from curation.steps import ingest
 from curation.steps.clear import clear_upload
+from curation.steps.skip import skip_curated
 from curation.steps.verdict import GO_ON, SUCCEEDED
 from workers.base import StepTask, wiring
 
@@ -72,4 +73,5 @@ def _ingest(delivery: Delivery) -> Verdict:
     if video is None:
         return GO_ON
     here.ledger.runs.record_video(run.run_id, video)
+    skip_curated(run, video, here.ledger.runs)
     return SUCCEEDED

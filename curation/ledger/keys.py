@@ -42,6 +42,11 @@ def idempotency_key(key: str) -> str:
     return f"{PREFIX}idempotency:{key}"
 
 
+def curated_key(content_id: str) -> str:
+    """String: the latest run that has curated this content. Lives `RUN_RETENTION_DAYS`."""
+    return f"{PREFIX}curated:{content_id}"
+
+
 def leases_key(instance_id: str) -> str:
     """Sorted set: id of each run that holds the instance, by the time its lease is over."""
     return f"{PREFIX}leases:{instance_id}"

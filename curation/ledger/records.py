@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from curation.models import Request, Run, Selection
-from curation.states import StepName
+from curation.states import StepName, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
 _STEP_FIELDS = ("state", "attempts", "looks")
 _STEP_TIMES = ("started_at", "ended_at")
+# What the next delivery makes untrue.
+_WAITING_FIELDS = ("due_at", "problem")
 _SELECTION_FIELDS = tuple(Selection.model_fields.keys() - {"backend", "progress"})
 
 
@@ -37,12 +39,14 @@ def to_run(
             "state": fields["state"],
             "outcome": fields.get("outcome"),
             "resumed_from": fields.get("resumed_from"),
+            "same_as": fields.get("same_as"),
             "idempotency_key": fields.get("idempotency_key") or None,
             "request": {
                 "source": fields["source"],
                 "proportion_samples": fields["proportion_samples"],
                 "selection_backend": backend,
                 "selection_config": _parsed(fields.get("selection_config")),
+                "skip_curated": fields.get("skip_curated", False),
             },
             "steps": {name.value: _step(fields, name) for name in StepName},
             "video": _parsed(fields.get("video")),
@@ -59,6 +63,8 @@ def request_fields(request: Request) -> dict[str, str | float]:
     """Returns the hash fields of a request."""
     config = request.selection_config
     fields = request.model_dump(exclude={"selection_config"})
+    if request.skip_curated:
+        fields["skip_curated"] = 1
     return fields | ({"selection_config": json.dumps(config.to_dict())} if config else {})
 
 
@@ -67,14 +73,21 @@ def selection_fields(**facts: str | int | None) -> dict[str, str | int]:
     return {f"selection.{name}": value for name, value in facts.items() if value is not None}
 
 
+def _request(fields: Mapping[str, str]) -> dict[str, Any]:
+    config = {"selection_config": _parsed(fields.get("selection_config"))}
+    return {name: fields[name] for name in Request.model_fields if name not in config} | config
+
+
 def _selection(fields: Mapping[str, str]) -> dict[str, str | None]:
     return {name: fields.get(f"selection.{name}") for name in _SELECTION_FIELDS}
 
 
 def _step(fields: Mapping[str, str], name: StepName) -> dict[str, Any]:
-    known = {
+    known: dict[str, str | None] = {
         field: fields[f"{name}.{field}"] for field in _STEP_FIELDS if f"{name}.{field}" in fields
     }
+    if known.get("state") == StepState.WAITING:
+        known |= {field: fields.get(f"{name}.{field}") or None for field in _WAITING_FIELDS}
     return known | {field: _time(fields.get(f"{name}.{field}")) for field in _STEP_TIMES}
 
 

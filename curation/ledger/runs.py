@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from curation.errors import RequestError, RunUnknown
 from curation.ledger import keys
 from curation.ledger.adoption import adopted_fields
+from curation.ledger.curated import CuratedIndex
 from curation.ledger.engine import to_engine_task
+from curation.ledger.lookup import find_run_id
 from curation.ledger.records import request_fields, selection_fields, to_run
 from curation.models import new_run_id
-from curation.states import Backend, StepName
+from curation.states import Backend, Outcome, StepName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from curation.ledger.store import Store
     from curation.models import Progress, Request, Run, RunError, Video
-    from curation.states import Outcome, RunState, StepState
+    from curation.states import RunState, StepState
 
 _DAY_S = 86_400.0
 # No step of a run waits longer for its next delivery, whatever the other side asks for.
@@ -35,6 +37,7 @@ class RunLedger:
     def __init__(self, store: Store, *, retention_days: float) -> None:
         self._store = store
         self._retention_s = int(retention_days * _DAY_S)
+        self._curated = CuratedIndex(store, retention_s=self._retention_s)
 
     def create(
         self,
@@ -92,6 +95,19 @@ class RunLedger:
             )
         return self._to_run(fields)
 
+    def find(self, text: str) -> Run:
+        """Returns the run of an id or a name, or of a unique beginning of one.
+
+        Raises:
+            RunUnknown: If there is none.
+            RequestError: If there are several.
+        """
+        try:
+            return self.get(text)
+        except RunUnknown:
+            known = list(self._store.scores_of(keys.RUNS))
+            return self.get(find_run_id(text, known[::-1]))
+
     def has_outcome(self, run_id: str) -> bool:
         """Whether it is known what the run will end as.
 
@@ -105,9 +121,12 @@ class RunLedger:
         fields = self._store.hash_of(keys.run_key(run_id))
         return not fields or "ended_at" in fields
 
-    def newest(self, count: int) -> list[Run]:
-        """Returns the `count` runs created last, newest first."""
-        return self._existing(self._store.newest_of(keys.RUNS, count))
+    def newest(self, count: int, *, skip: int = 0) -> list[Run]:
+        """Returns the `count` runs created last, newest first, without the first `skip`.
+
+        They may be fewer than there are, where the retention of some has just ended.
+        """
+        return self._existing(self._store.newest_of(keys.RUNS, count, skip=skip))
 
     def active(self) -> list[Run]:
         """Returns all runs that have not ended, the one with the next deadline first."""
@@ -185,7 +204,25 @@ class RunLedger:
                 *StepName,
             ],
         )
+        if moved:
+            self._curated.note(self.get(run.run_id))
         return bool(moved)
+
+    def curated(self, sha256: str, request: Request) -> Run | None:
+        """Returns the completed run that has curated this video in the same way, or None."""
+        return self._curated.find(sha256, request, self.get)
+
+    def take_over(self, run_id: str, earlier: Run) -> None:
+        """Gives a run the selection of an earlier one, and the outcome; a run that has one stays.
+
+        Whatever is still being done for it gives up, as for a canceled run.
+        """
+        if self.has_outcome(run_id):
+            return
+        facts = earlier.selection.model_dump(exclude={"backend", "progress"})
+        self.record_selection(run_id, **facts)
+        self.update(run_id, same_as=earlier.run_id)
+        self.decide(run_id, Outcome.COMPLETED)
 
     def _write(self, run_id: str, fields: Mapping[str, str | float | int]) -> None:
         self._store.update_fields(
@@ -213,7 +250,7 @@ class RunLedger:
 
     def _check_same(self, run_id: str, request: Request, key: str | None) -> None:
         known = self.get(run_id).request
-        if known != request:
+        if known.model_dump() != request.model_dump():
             raise RequestError(
                 f"The idempotency key {key!r} belongs to run {run_id}, which asks for "
                 f"{known.model_dump_json()}, not {request.model_dump_json()}. "

@@ -111,8 +111,8 @@ class StepLedger:
         state: StepState,
         *,
         next_number: int | None = None,
-        counts: str = "",
         due_s: float = 0.0,
+        problem: str = "",
     ) -> bool:
         """Ends this delivery's work; False if another delivery has taken the step over.
 
@@ -120,9 +120,10 @@ class StepLedger:
             turn: The delivery.
             state: What the step is now.
             next_number: Number of the message that goes on with the step, if one was sent.
-            counts: Counter to raise: `attempts`, `looks` or none.
             due_s: Seconds until that message is due.
+            problem: Why the try failed, if it did and another one follows.
         """
+        counts = "attempts" if problem else "looks"
         left: int = self._store.script(
             "leave_step",
             [keys.run_key(turn.run_id)],
@@ -132,8 +133,9 @@ class StepLedger:
                 turn.owner,
                 state,
                 "" if next_number is None else next_number,
-                counts,
+                "" if next_number is None else counts,
                 due_s,
+                problem,
             ],
         )
         return bool(left)

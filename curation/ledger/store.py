@@ -171,9 +171,14 @@ class Store:
         pairs = self._call(lambda: self._redis.zrange(key, 0, -1, withscores=True))
         return {member: float(score) for member, score in cast("list[tuple[str, float]]", pairs)}
 
-    def newest_of(self, key: str, count: int) -> list[str]:
-        """Returns the `count` members with the highest scores, highest first."""
-        members = self._call(lambda: self._redis.zrange(key, 0, count - 1, desc=True))
+    def set_value(self, key: str, value: str, *, ttl_s: int) -> None:
+        """Writes a string that lives for a while."""
+        self._call(lambda: self._redis.set(key, value, ex=max(ttl_s, 1)))
+
+    def newest_of(self, key: str, count: int, *, skip: int = 0) -> list[str]:
+        """Returns `count` members, the highest score first, without the first `skip`."""
+        end = skip + count - 1
+        members = self._call(lambda: self._redis.zrange(key, skip, end, desc=True))
         return cast("list[str]", members)
 
     def remove_member(self, key: str, member: str) -> None:

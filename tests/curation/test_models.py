@@ -23,16 +23,21 @@ from curation.models import (
     new_run_id,
     split_bucket_uri,
 )
+from curation.names import run_name
 from curation.states import Backend, RunState, StepName
 
 NOW = 1_795_339_815.25  # 2026-11-22T09:30:15.250Z
 TIMESTAMP: TypeAdapter[float] = TypeAdapter(Timestamp)
 BUCKET_URI: TypeAdapter[str] = TypeAdapter(BucketUri)
-STEP = {"state": "pending", "attempts": 0, "looks": 0, "started_at": None, "ended_at": None}
+STEP = {"state": "pending", "attempts": 0, "looks": 0, "due_at": None, "problem": None} | {
+    "started_at": None,
+    "ended_at": None,
+}
 # The status object of a run of which nothing is known yet.
 FRESH = {
     "schema": 1,
     "run_id": "20261122-093015-5f0c2d81ab",
+    "name": run_name("20261122-093015-5f0c2d81ab"),
     "state": "pending",
     "outcome": None,
     "created_at": "2026-11-22T09:30:15.250Z",
@@ -40,6 +45,7 @@ FRESH = {
     "ended_at": None,
     "deadline_at": "2026-11-22T15:30:15.250Z",
     "resumed_from": None,
+    "same_as": None,
     "idempotency_key": None,
     "request": {
         "source": "pexels:popular",
@@ -218,7 +224,8 @@ def test_run_request__refuses(field: str, value: object) -> None:
 
 def test_run_request__is_open_by_default() -> None:
     """Whoever asks for nothing in particular gets what the settings say."""
-    assert set(RunRequest().model_dump().values()) == {None}
+    assert set(RunRequest().model_dump(exclude={"skip_curated"}).values()) == {None}
+    assert not RunRequest().skip_curated
     assert RunRequest(source=" clip.mp4 ").source == "clip.mp4"
 
 

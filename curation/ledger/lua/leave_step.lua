@@ -1,7 +1,8 @@
 -- Ends one delivery's work on a step; refused (0) when the step has meanwhile another owner.
 -- KEYS: run
 -- ARGV: now, step, owner, new state, turn of the message that goes on ('' if none),
---       counter to raise: attempts | looks | '', seconds until that message is due
+--       counter to raise: attempts | looks | '', seconds until that message is due,
+--       why the try failed ('' if it did not)
 local run, step = KEYS[1], ARGV[2]
 if redis.call('HGET', run, step .. '.owner') ~= ARGV[3] then return 0 end
 redis.call('HDEL', run, step .. '.owner', step .. '.held_until')
@@ -9,7 +10,8 @@ redis.call('HSET', run, step .. '.state', ARGV[4], 'updated_at', ARGV[1],
   'quiet_until', ARGV[1] + ARGV[7])
 if ARGV[5] ~= '' then
   local turn = tonumber(redis.call('HGET', run, step .. '.turn') or '0')
-  redis.call('HSET', run, step .. '.turn', math.max(turn, tonumber(ARGV[5])))
+  redis.call('HSET', run, step .. '.turn', math.max(turn, tonumber(ARGV[5])),
+    step .. '.due_at', ARGV[1] + ARGV[7], step .. '.problem', ARGV[8])
 else
   redis.call('HSET', run, step .. '.ended_at', ARGV[1])
 end

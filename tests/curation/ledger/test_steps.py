@@ -56,7 +56,7 @@ def test_begin__drops_copies_of_earlier_messages(ledger: Ledger) -> None:
     run_id = new_run(ledger)
     turn = Turn(run_id, STEP, owner="a", number=0)
     ledger.steps.begin(turn, implies=None, after_outcome=False)
-    ledger.steps.leave(turn, StepState.WAITING, next_number=1, counts="looks")
+    ledger.steps.leave(turn, StepState.WAITING, next_number=1)
 
     stale, _ = begin(ledger, run_id, "copy", number=0)
     live, _ = begin(ledger, run_id, "next", number=1)
@@ -64,6 +64,22 @@ def test_begin__drops_copies_of_earlier_messages(ledger: Ledger) -> None:
     assert (stale, live) == (Admission.STALE, Admission.GO)
     assert ledger.runs.get(run_id).steps.run_selection.looks == 1
     assert ledger.steps.number(run_id, STEP) == 1
+
+
+def test_leave__says_when_it_looks_again_and_why(ledger: Ledger, clock: Clock) -> None:
+    """A step that waits tells until when, and what went wrong; at work it tells neither."""
+    run_id = new_run(ledger)
+    turn = Turn(run_id, STEP, owner="a", number=0)
+    ledger.steps.begin(turn, implies=None, after_outcome=False)
+    ledger.steps.leave(turn, StepState.WAITING, next_number=1, due_s=30.0, problem="HTTP 503")
+
+    waiting = ledger.runs.get(run_id).steps.run_selection
+    begin(ledger, run_id, "b", number=1)
+    running = ledger.runs.get(run_id).steps.run_selection
+
+    assert (waiting.due_at, waiting.problem) == (clock.now + 30.0, "HTTP 503")
+    assert (waiting.attempts, waiting.looks) == (2, 0)
+    assert (running.due_at, running.problem) == (None, None)
 
 
 @pytest.mark.parametrize("state", [StepState.SUCCEEDED, StepState.SKIPPED, StepState.FAILED])
