@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
 _STEP_FIELDS = ("state", "attempts", "looks")
 _STEP_TIMES = ("started_at", "ended_at")
-# What the next delivery makes untrue.
-_WAITING_FIELDS = ("due_at", "problem")
 _SELECTION_FIELDS = tuple(Selection.model_fields.keys() - {"backend", "progress"})
 
 
@@ -83,11 +81,13 @@ def _selection(fields: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _step(fields: Mapping[str, str], name: StepName) -> dict[str, Any]:
-    known: dict[str, str | None] = {
+    known: dict[str, Any] = {
         field: fields[f"{name}.{field}"] for field in _STEP_FIELDS if f"{name}.{field}" in fields
     }
     if known.get("state") == StepState.WAITING:
-        known |= {field: fields.get(f"{name}.{field}") or None for field in _WAITING_FIELDS}
+        # The next delivery makes both untrue.
+        known["problem"] = fields.get(f"{name}.problem") or None
+        known["due_at"] = _time(fields.get(f"{name}.due_at"))
     return known | {field: _time(fields.get(f"{name}.{field}")) for field in _STEP_TIMES}
 
 
