@@ -25,7 +25,7 @@ from curation.engine.pools import Pools
 from curation.engine.run import Engine
 from curation.engine.select import select_frames
 from curation.engine.signals import grey_of, sharpness_of
-from curation.ports import VideoOfRun
+from curation.engine_port import VideoOfRun
 from curation.selection_config import diverse
 
 if TYPE_CHECKING:

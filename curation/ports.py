@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from curation.models import Run
-    from curation.selection_config import SelectionConfig
     from curation.states import InstanceState
-
-    EngineProgress = Callable[[str, int | None, int | None], None]
-    # Number from 0, first tick, and the tick that begins the next one; None: of the whole video.
-    SegmentOfVideo = tuple[int, int | None, int | None]
 
 
 # --- where videos come from -------------------------------------------------------------------
@@ -318,109 +313,4 @@ class SelectionBackend(Protocol):
 
     def cancel(self, run: Run) -> None:
         """Cancels the selection run if it is still going."""
-        ...
-
-
-# --- our own engine ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class VideoOfRun:
-    """The video that the engine is to select from, and what it has to know of the run.
-
-    Attributes:
-        open: Opens the video as a seekable file, each time anew.
-        run_id: Goes into the results.
-        uri: Goes into the results; its last part is the video's file name.
-        sha256: Of the video, goes into the results.
-        config: What to choose.
-    """
-
-    open: Callable[[], BinaryIO]
-    run_id: str
-    uri: str
-    sha256: str
-    config: SelectionConfig
-
-    @property
-    def name(self) -> str:
-        """The video's file name, also in the names of its frames."""
-        return self.uri.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class VideoPlan:
-    """How the work on a video is cut up. It follows from the video alone, not from who works.
-
-    Attributes:
-        segments: Pieces that can be embedded side by side; one if more would gain nothing.
-        n_frames: Frames that the file says it has, or None.
-    """
-
-    segments: Sequence[SegmentOfVideo]
-    n_frames: int | None
-
-
-@dataclass(frozen=True)
-class FrameSelection:
-    """What the engine made of a video: counts, and file names in order of choice."""
-
-    n_frames: int
-    filenames: list[str]
-
-
-class FrameSelector(Protocol):
-    """The open selection engine. Each method may be called in another process, and again.
-
-    `progress` is told the state, frames that are embedded, and frames in all, each None where the
-    state does not change it. It may raise RunEnded, which ends the work.
-    """
-
-    def plan(self, video: VideoOfRun) -> VideoPlan:
-        """Cuts the work up.
-
-        Raises:
-            RequestError: If the video cannot be decoded or is beyond the limits.
-        """
-        ...
-
-    def embed(
-        self, video: VideoOfRun, segment: SegmentOfVideo, *, progress: EngineProgress
-    ) -> bytes:
-        """Decodes and embeds one segment, and returns it as a work file.
-
-        Raises:
-            RequestError: If the video cannot be decoded or is beyond the limits.
-        """
-        ...
-
-    def choose(
-        self,
-        video: VideoOfRun,
-        parts: Iterable[bytes],
-        *,
-        write: Callable[[str, bytes, str], None],
-        progress: EngineProgress,
-    ) -> FrameSelection:
-        """Chooses frames and writes them.
-
-        Args:
-            video: The video.
-            parts: The work files of all segments, in order.
-            write: Writes a result: name relative to the run, content, MIME type.
-            progress: See above.
-
-        Raises:
-            RequestError: If no frame can be chosen.
-        """
-        ...
-
-    def select(
-        self,
-        video: VideoOfRun,
-        *,
-        write: Callable[[str, bytes, str], None],
-        progress: EngineProgress,
-    ) -> FrameSelection:
-        """Does all of this at once: for a short video, and without Celery."""
         ...

@@ -21,7 +21,7 @@ from workers.base import bearing_the_ledger, wiring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curation.ports import SegmentOfVideo
+    from curation.engine_port import SegmentOfVideo
 
 # Seconds before a segment that met a passing trouble is tried again.
 _PAUSE_S = 5.0

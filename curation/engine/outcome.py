@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curation.engine.damage import Damage
     from curation.engine.embedders.port import Embedder
     from curation.engine.frames import Frames
-    from curation.ports import VideoOfRun
+    from curation.engine_port import VideoOfRun
 
 
 @dataclass(frozen=True)

@@ -48,28 +48,18 @@ def write_pictures(
         on_picture: Called before each. It may raise, which ends the work.
     """
     on_picture()
-    pictures = Pictures()
     numbers = choice.indices.tolist()
+    pictures = Pictures(_selected(video, frames, choice))
+    files = {frame.frame_number: frame.file for frame in pictures.selected}
     shown = set(numbers[:_MOST_THUMBNAILS])
-    for number, pixels in extract(
-        video, numbers, timestamps_s=frames.timestamps_s, is_key=frames.is_key
-    ):
+    times_s, is_key = frames.timestamps_s, frames.is_key
+    for number, pixels in extract(video, numbers, timestamps_s=times_s, is_key=is_key):
         on_picture()
         height, width = pixels.shape[:2]
         pictures.size = (height, width)
         if number in shown:
             pictures.thumbnails[number] = thumbnail_of(pixels, aspect=width / height)
-        write(_file(video, number, frames), jpeg(pixels), "image/jpeg")
-    pictures.selected = [
-        SelectedFrame(
-            frame_number=number,
-            timestamp_s=float(frames.timestamps_s[number]),
-            order=order,
-            file=_file(video, number, frames),
-            distance=round(float(choice.distances[order]), 4),
-        )
-        for order, number in enumerate(numbers)
-    ]
+        write(files[number], jpeg(pixels), "image/jpeg")
     return pictures
 
 
@@ -97,5 +87,15 @@ def jpeg(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _file(video: Video, number: int, frames: Frames) -> str:
-    return f"frames/{frame_filename(video.name, number, len(frames))}"
+def _selected(video: Video, frames: Frames, choice: Choice) -> list[SelectedFrame]:
+    numbers, distances = choice.indices.tolist(), choice.distances.tolist()
+    return [
+        SelectedFrame(
+            frame_number=number,
+            timestamp_s=float(frames.timestamps_s[number]),
+            order=order,
+            file=f"frames/{frame_filename(video.name, number, len(frames))}",
+            distance=round(distance, 4),
+        )
+        for order, (number, distance) in enumerate(zip(numbers, distances, strict=True))
+    ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from curation.engine.datapool import Datapool
     from curation.engine.embedders.port import Embedder
-    from curation.ports import VideoOfRun
+    from curation.engine_port import VideoOfRun
 
 
 @dataclass(frozen=True)

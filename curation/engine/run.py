@@ -17,7 +17,7 @@ from curation.engine.packets import Segment
 from curation.engine.pictures import write_pictures
 from curation.engine.results import write_results
 from curation.engine.segments import plan_segments
-from curation.ports import FrameSelection, VideoPlan
+from curation.engine_port import FrameSelection, VideoPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from curation.engine.decode import Video
     from curation.engine.embedders.port import Embedder
     from curation.engine.pools import Pools
-    from curation.ports import EngineProgress, SegmentOfVideo, VideoOfRun
+    from curation.engine_port import EngineProgress, SegmentOfVideo, VideoOfRun
 
     Write = Callable[[str, bytes, str], None]
 

@@ -7,16 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from curation.engine_port import VideoOfRun
 from curation.errors import CurationError, RunEnded, TransientError
-from curation.ports import VideoOfRun
 from curation.steps.engine_part import Part, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from curation.engine_port import FrameSelection, FrameSelector, SegmentOfVideo
     from curation.ledger.engine import EngineLedger
     from curation.models import Run
-    from curation.ports import FrameSelection, FrameSelector, Objects, SegmentOfVideo
+    from curation.ports import Objects
     from curation.steps.engine_part import PartAtWork
 
     Publish = Callable[[str, int, Sequence[SegmentOfVideo]], None]
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Where segments leave what they have made, below the run's results.
-_WORK = "work/"
+_WORK = "segments/"
 
 
 @dataclass(frozen=True)

@@ -108,5 +108,5 @@ def embedded(chain: Chain) -> list[int]:
 
 def work_files(chain: Chain, run_id: str) -> list[str]:
     """The keys of the run's work files."""
-    found = chain.s3.list_objects_v2(Bucket="lightly", Prefix=f"results/{run_id}/work/")
+    found = chain.s3.list_objects_v2(Bucket="lightly", Prefix=f"results/{run_id}/segments/")
     return [item["Key"] for item in found.get("Contents", [])]

@@ -68,7 +68,7 @@ def test_policies__name_actions_and_resources(name: str) -> None:
         assert statement["Effect"] == "Allow"
         assert not [action for action in actions(statement) if "*" in action]
         assert "*" not in wide or actions(statement) <= WITHOUT_RESOURCE
-        below = r"arn:aws:s3:::\$\{\w+\}/\$\{\w+\}\*(/work/\*)?"
+        below = r"arn:aws:s3:::\$\{\w+\}/\$\{\w+\}\*(/segments/\*)?"
         assert all(re.fullmatch(rf"\*|{below}", one) for one in wide)
 
 

@@ -60,7 +60,7 @@ def test_run__is_the_same_with_one_and_with_four_processes(room: EngineRoom, lon
             task = room.ended(run_id)
         assert (task.state, task.n_frames, task.n_selected) == ("COMPLETED", 540, 54)
         assert sorted(workers.embedded()) == [0, 1, 2, 3, 4]
-        assert [name for name in room.results(run_id) if name.startswith("work/")] == []
+        assert [name for name in room.results(run_id) if name.startswith("segments/")] == []
         choices.append(choice_of(room, run_id))
 
     assert choices[0] == choices[1]
@@ -83,7 +83,7 @@ def test_run__survives_the_death_of_its_worker(room: EngineRoom, long: bytes) ->
     assert (task.state, task.n_selected) == ("COMPLETED", 54)
     assert 2 <= died_in < 5
     assert sorted(before + workers.embedded()) == [0, 1, 2, 3, 4]
-    assert [name for name in room.results(run_id) if name.startswith("work/")] == []
+    assert [name for name in room.results(run_id) if name.startswith("segments/")] == []
 
 
 @pytest.mark.timeout(240)

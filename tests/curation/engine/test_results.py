@@ -16,8 +16,8 @@ from curation.engine.frames import Frames
 from curation.engine.outcome import Outcome, Pictures, SelectedFrame
 from curation.engine.report_facts import facts_json, facts_npz
 from curation.engine.results import embeddings_npy, selected_txt, selection_json, write_results
+from curation.engine_port import VideoOfRun
 from curation.errors import RunEnded
-from curation.ports import VideoOfRun
 from curation.selection_config import diverse
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from PIL import Image
 from curation.engine.embedders.catalog import open_embedder
 from curation.engine.pools import Pools
 from curation.engine.run import Engine
+from curation.engine_port import VideoOfRun
 from curation.errors import RequestError, RunEnded, SelectionFailed
-from curation.ports import VideoOfRun
 from curation.selection_config import diverse
 from tests.support.media import damage_frames, read_number, scene_of, shipped_clip, write_scenes
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from curation.engine.datapool import Datapool
-    from curation.ports import FrameSelection, FrameSelector
+    from curation.engine_port import FrameSelection, FrameSelector
 
 OTHERS = [
     "embeddings.npy",

@@ -2,162 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from curation.errors import RequestError, TransientError
 from curation.models import Video
-from curation.ports import FrameSelection, VideoPlan
-from curation.steps import engine
 from curation.steps.engine import Workplace
 from tests.curation.steps.conftest import storage_at
+from tests.support.engine_bench import SILENT_S, EngineBench, Script
 from tests.support.requests import new_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from types_boto3_s3 import S3Client
 
-    from curation.ledger.engine import EngineTask
     from curation.ledger.ledger import Ledger
-    from curation.models import Run
-    from curation.ports import EngineProgress, SegmentOfVideo, VideoOfRun
     from tests.support.clock import Clock
-
-SILENT_S = 30.0
 
 
 class Died(BaseException):
     """The process of a part is gone: nothing of it runs any more."""
 
 
-@dataclass
-class Script:
-    """A FrameSelector that does what a test says, over a video of 10 frames in each segment.
-
-    Attributes:
-        n_segments: Into how many segments it cuts.
-        meanwhile: What happens while a part is at work, by its name; `end of 0` happens when
-            segment 0 is embedded and not yet written.
-        done: The parts that it has done.
-    """
-
-    n_segments: int = 2
-    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
-
-    def plan(self, _video: VideoOfRun) -> VideoPlan:
-        """Cuts."""
-        self._do("plan")
-        segments = [(number, None, None) for number in range(self.n_segments)]
-        return VideoPlan(segments, 10 * self.n_segments)
-
-    def embed(
-        self, _video: VideoOfRun, segment: SegmentOfVideo, *, progress: EngineProgress
-    ) -> bytes:
-        """Embeds."""
-        self._do(str(segment[0]))
-        progress("EMBEDDING", 10, None)
-        self.meanwhile.get(f"end of {segment[0]}", lambda: None)()
-        return b"work %d" % segment[0]
-
-    def choose(
-        self,
-        _video: VideoOfRun,
-        parts: Iterable[bytes],
-        *,
-        write: Callable[[str, bytes, str], None],
-        progress: EngineProgress,
-    ) -> FrameSelection:
-        """Chooses."""
-        content = b"".join(parts)
-        self._do("choice")
-        progress("SAMPLING", None, None)
-        write("selected.txt", content, "text/plain")
-        return FrameSelection(10 * self.n_segments, ["a.jpg"])
-
-    def select(
-        self,
-        video: VideoOfRun,
-        *,
-        write: Callable[[str, bytes, str], None],
-        progress: EngineProgress,
-    ) -> FrameSelection:
-        """Does all of this."""
-        return self.choose(video, [], write=write, progress=progress)
-
-    def _do(self, part: str) -> None:
-        self.meanwhile.get(part, lambda: None)()
-        self.done.append(part)
-
-
-@dataclass
-class Bench:
-    """A run, and the messages that its engine task has published."""
-
-    run: Run
-    place: Workplace
-    script: Script
-    ledger: Ledger
-    clock: Clock
-    s3: S3Client
-    bucket: str
-    sent: list[tuple[int, list[SegmentOfVideo]]] = field(default_factory=list)
-
-    @property
-    def task(self) -> EngineTask:
-        """What the ledger knows of it."""
-        task = self.ledger.engine.get(self.run.run_id)
-        assert task is not None
-        return task
-
-    def select(self) -> None:
-        """Delivers `select_frames`."""
-        engine.select_frames(self.run, self.place, publish=self._publish)
-
-    def embed(self, segment: int, generation: int | None = None) -> None:
-        """Delivers `embed_segment`, by default of the last generation that was published."""
-        generation = generation or self.sent[-1][0]
-        engine.embed_segment(self.run, generation, (segment, None, None), self.place)
-
-    def choose(self, generation: int | None = None) -> None:
-        """Delivers `choose_frames`."""
-        engine.choose_frames(self.run, generation or self.sent[-1][0], self.place)
-
-    def deliver_all(self) -> None:
-        """Delivers one message after the other."""
-        self.select()
-        if self.sent:
-            self.embed(0)
-            self.embed(1)
-            self.choose()
-
-    def reap(self) -> list[str]:
-        """Does the reaper's round."""
-        now = self.ledger.store.now()
-        return engine.reap_work(
-            self.ledger.engine,
-            self.place.objects,
-            self.place.results_uri,
-            now=now,
-            silent_s=SILENT_S,
-        )
-
-    def objects(self) -> list[str]:
-        """Names of all objects of the run."""
-        prefix = f"out/{self.run.run_id}/"
-        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
-        return [item["Key"].removeprefix(prefix) for item in found]
-
-    def _publish(self, run_id: str, generation: int, segments: Sequence[SegmentOfVideo]) -> None:
-        assert run_id == self.run.run_id
-        self.sent.append((generation, list(segments)))
-
-
 @pytest.fixture
-def bench(s3_client: S3Client, bucket: str, ledger: Ledger, clock: Clock) -> Bench:
+def bench(s3_client: S3Client, bucket: str, ledger: Ledger, clock: Clock) -> EngineBench:
     """A run whose engine task is scheduled."""
     run_id = new_run(ledger)
     uri = f"s3://{bucket}/in/clip.mp4"
@@ -167,7 +35,7 @@ def bench(s3_client: S3Client, bucket: str, ledger: Ledger, clock: Clock) -> Ben
     script = Script()
     objects = storage_at(s3_client.meta.endpoint_url)
     place = Workplace(script, objects, ledger.engine, f"s3://{bucket}/out/", SILENT_S)
-    return Bench(ledger.runs.get(run_id), place, script, ledger, clock, s3_client, bucket)
+    return EngineBench(ledger.runs.get(run_id), place, script, ledger, clock, s3_client, bucket)
 
 
 def die() -> None:
@@ -175,7 +43,7 @@ def die() -> None:
     raise Died
 
 
-def test_run__in_segments(bench: Bench) -> None:
+def test_run__in_segments(bench: EngineBench) -> None:
     """Plan, segments and choice, one after the other, make one result; no work file is left."""
     bench.select()
     for segment in (1, 0):
@@ -192,7 +60,7 @@ def test_run__in_segments(bench: Bench) -> None:
         assert b"".join(it) == b"work 0work 1"
 
 
-def test_run__that_is_short_is_done_at_once(bench: Bench) -> None:
+def test_run__that_is_short_is_done_at_once(bench: EngineBench) -> None:
     """What is not cut up needs no further message, and leaves no work file at any time."""
     bench.script.n_segments = 1
 
@@ -202,7 +70,7 @@ def test_run__that_is_short_is_done_at_once(bench: Bench) -> None:
     assert (bench.sent, bench.ledger.engine.unclean()) == ([], [])
 
 
-def test_choose__waits_for_all_segments(bench: Bench) -> None:
+def test_choose__waits_for_all_segments(bench: EngineBench) -> None:
     """A chord whose counter is wrong brings the choice early: then nothing happens."""
     bench.select()
     bench.embed(0)
@@ -216,7 +84,7 @@ def test_choose__waits_for_all_segments(bench: Bench) -> None:
     assert bench.script.done == ["plan", "0", "1", "choice"]
 
 
-def test_run__only_what_is_missing_is_done_again(bench: Bench) -> None:
+def test_run__only_what_is_missing_is_done_again(bench: EngineBench) -> None:
     """After a death the next generation embeds the segment that is not there, and no other."""
     bench.select()
     bench.embed(0)
@@ -236,7 +104,7 @@ def test_run__only_what_is_missing_is_done_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("part", ["plan", "1", "choice"])
-def test_run__a_part_that_kills_its_workers_ends_it(bench: Bench, part: str) -> None:
+def test_run__a_part_that_kills_its_workers_ends_it(bench: EngineBench, part: str) -> None:
     """A video on which worker after worker dies fails its run, instead of killing for ever."""
     bench.script.meanwhile[part] = die
     n_deaths = 0
@@ -252,7 +120,7 @@ def test_run__a_part_that_kills_its_workers_ends_it(bench: Bench, part: str) -> 
     assert "5 engine workers died" in bench.task.message
 
 
-def test_embed__an_error_of_the_video_ends_the_task(bench: Bench) -> None:
+def test_embed__an_error_of_the_video_ends_the_task(bench: EngineBench) -> None:
     """The first segment that cannot be decoded fails the run; the others are not begun."""
 
     def refuse() -> None:
@@ -267,7 +135,7 @@ def test_embed__an_error_of_the_video_ends_the_task(bench: Bench) -> None:
     assert bench.script.done == ["plan"]
 
 
-def test_embed__a_passing_trouble_is_no_death(bench: Bench) -> None:
+def test_embed__a_passing_trouble_is_no_death(bench: EngineBench) -> None:
     """A bucket that does not answer may do so as often as it likes; the segment is tried again."""
 
     def stumble() -> None:
@@ -284,7 +152,7 @@ def test_embed__a_passing_trouble_is_no_death(bench: Bench) -> None:
     assert bench.task.segments_done == 1
 
 
-def test_embed__late_after_the_end_leaves_nothing(bench: Bench) -> None:
+def test_embed__late_after_the_end_leaves_nothing(bench: EngineBench) -> None:
     """A segment that comes to its end when the run is canceled takes its work file back."""
     bench.select()
     bench.embed(0)
@@ -301,7 +169,7 @@ def test_embed__late_after_the_end_leaves_nothing(bench: Bench) -> None:
     assert bench.reap() == []
 
 
-def test_embed__late_beside_a_later_generation_takes_nothing_away(bench: Bench) -> None:
+def test_embed__late_beside_a_later_generation_takes_nothing_away(bench: EngineBench) -> None:
     """A frozen delivery that wakes up leaves the file alone that its successor has written."""
 
     def freeze() -> None:
@@ -319,7 +187,7 @@ def test_embed__late_beside_a_later_generation_takes_nothing_away(bench: Bench) 
     assert (bench.task.state, bench.task.generation) == ("COMPLETED", 3)
 
 
-def test_reap__leaves_a_run_at_work_alone(bench: Bench) -> None:
+def test_reap__leaves_a_run_at_work_alone(bench: EngineBench) -> None:
     """However silent it is, a task that has not ended may still need its work files."""
     bench.select()
     bench.embed(0)
