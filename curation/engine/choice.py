@@ -97,19 +97,13 @@ def choose_frames(
         SelectionFailed: If a number of an eligible frame is not finite, or the library fails.
     """
     check_engine(config)
-    able = np.flatnonzero(eligible)
-    _check_finite(View(frames.embeddings, able), on_wait)
+    able = _finite(frames, np.flatnonzero(eligible), on_wait)
     beyond = _beyond_thresholds(frames, able, config)
-    pool = pool or Pool()
-    before = compare(View(frames.embeddings, beyond), pool, on_wait)
-    is_new = before.is_new(pool.distance) if before else np.ones(len(beyond), np.bool_)
-    candidates = beyond[is_new]
-    n = min(n_to_select(len(able), config), len(candidates))
-    picked = _Picked(np.empty(0, np.int64), np.empty(0, np.float32))
+    candidates, before = _new(frames, beyond, pool or Pool(), on_wait)
+    n, picked = min(n_to_select(len(able), config), len(candidates)), _NOTHING
     if n:
         wanted = objectives(config, frames, candidates, queries=queries or {}, on_wait=on_wait)
-        rows, known = View(frames.embeddings, candidates), before and before.take(is_new)
-        picked = _pick(rows, wanted, n, known, on_wait)
+        picked = _pick(View(frames.embeddings, candidates), wanted, n, before, on_wait)
     return Choice(
         candidates[picked.indices],
         picked.distances,
@@ -127,6 +121,20 @@ class _Picked:
     indices: Ints
     distances: Floats
     gap: float = 0.0
+
+
+_NOTHING = _Picked(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def _new(
+    frames: Frames, beyond: Ints, pool: Pool, on_wait: Callable[[], None]
+) -> tuple[Ints, Before | None]:
+    """Returns the frames whose like is not in the pool, and how they stand to it."""
+    before = compare(View(frames.embeddings, beyond), pool, on_wait)
+    if before is None:
+        return beyond, None
+    is_new = before.is_new(pool.distance)
+    return beyond[is_new], before.take(is_new)
 
 
 def _beyond_thresholds(frames: Frames, able: Ints, config: SelectionConfig) -> Ints:
@@ -175,10 +183,11 @@ def _distances(
     return to_distance(found)
 
 
-def _check_finite(rows: View, on_wait: Callable[[], None]) -> None:
-    for part in blocks(len(rows)):
+def _finite(frames: Frames, able: Ints, on_wait: Callable[[], None]) -> Ints:
+    for part in blocks(len(able)):
         on_wait()
-        if not np.isfinite(rows.rows[rows.index[part]]).all():
+        if not np.isfinite(frames.embeddings[able[part]]).all():
             # The library would take them without a word and choose nonsense.
             message = "An embedding has a value that is not finite. Report this video as a bug."
             raise SelectionFailed(message, code="engine:embeddings")
+    return able

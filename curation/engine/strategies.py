@@ -136,23 +136,21 @@ def objectives(
         queries: Embeddings of what SIMILARITY is to, by `dataset_id`; each has one or more.
         on_wait: Called now and then; if it raises, the work ends.
     """
-    rows = View(frames.embeddings, candidates)
-    diversity, weights, balances = None, [], []
+    rows, diversity, weights, balances = View(frames.embeddings, candidates), None, [], []
     for entry in config.strategies:
         match entry.strategy:
             case Diversity():
                 diversity = entry.strategy
-            case Balance(strength=strength) as balance:
-                balances.append(_balancing(balance, _values(entry, frames)[candidates], strength))
+            case Balance() as balance:
+                balances.append(_balancing(balance, _values(entry, frames)[candidates]))
             case Weights(strength=strength):
                 weights.append((_weights(_values(entry, frames)[candidates]), strength))
             case Typicality(num_nearest_neighbors=n, strength=strength):
                 weights.append((typicality(rows, n, on_wait), strength))
             case Similarity(strength=strength) if isinstance(entry.input, Embeddings):
                 asked = View.of_all(queries[entry.input.dataset_id or ""])
-                weights.append(
-                    (_closeness(to_distance(nearest(rows, asked, on_wait)[0])), strength)
-                )
+                similarity = nearest(rows, asked, on_wait)[0]
+                weights.append((_closeness(to_distance(similarity)), strength))
     return Objectives(diversity, weights, balances)
 
 
@@ -202,7 +200,7 @@ def _finite(values: NDArray[np.floating], name: str) -> Floats:
     return values.astype(np.float32)
 
 
-def _balancing(balance: Balance, values: Floats, strength: float) -> Balancing:
+def _balancing(balance: Balance, values: Floats) -> Balancing:
     if balance.target:
         bounds = [class_bounds(name) for name in balance.target]
         member = [(low <= values) & (values < high) for low, high in bounds]
@@ -211,11 +209,10 @@ def _balancing(balance: Balance, values: Floats, strength: float) -> Balancing:
         classes /= classes.sum(axis=1, keepdims=True)
         shares = list(balance.target.values())
         target = np.array([*shares, max(0.0, 1.0 - sum(shares))], np.float32)
-        return Balancing(classes, target, strength)
+        return Balancing(classes, target, balance.strength)
     edges = np.linspace(values.min(), values.max(), _N_CLASSES + 1)[1:-1]
     classes = np.eye(_N_CLASSES, dtype=np.float32)[np.digitize(values, edges)]
     shares_there = classes.mean(axis=0)
     uniform = (shares_there > 0) / np.float32((shares_there > 0).sum())
-    return Balancing(
-        classes, uniform if balance.distribution == "UNIFORM" else shares_there, strength
-    )
+    shares = uniform if balance.distribution == "UNIFORM" else shares_there
+    return Balancing(classes, shares, balance.strength)
