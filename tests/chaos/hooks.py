@@ -30,6 +30,7 @@ class Points:
         before: Called before a request is sent.
         after: Called after its answer has come.
         redis: Called before Redis commands are sent.
+        n_redis: How often that was.
         latency_s: Draws the time that a request takes.
     """
 
@@ -37,6 +38,7 @@ class Points:
         self.before: Callable[[Ask], None] = lambda _: None
         self.after: Callable[[Ask], None] = lambda _: None
         self.redis: Callable[[], None] = lambda: None
+        self.n_redis = 0
         self.latency_s: Callable[[], float] = lambda: 0.0
 
 
@@ -99,6 +101,7 @@ def _install_redis() -> None:
     ) -> Any:  # noqa: ANN401  # the same
         if CLOCK.active and CLOCK.active.is_me():
             CLOCK.check_alive()
+            POINTS.n_redis += 1
             try:
                 POINTS.redis()
             except redis.ConnectionError:

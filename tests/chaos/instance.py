@@ -64,6 +64,7 @@ class Instance:
     _now: Snapshot = field(default_factory=lambda: Snapshot(0.0, State.STOPPED, CLOCK.now - 1e6))
     _online_at: float | None = None
     _last_ping: float | None = None
+    _up_since: float = 0.0
     _lease_until: float | None = None
     _workers: int = 0
     _boot: int = 0
@@ -91,8 +92,7 @@ class Instance:
     @property
     def lease_until(self) -> float:
         """When the lease is over as those see it who cannot ask the ledger: tag and watchdog."""
-        tag = float(self.tags.get("curation:lease-until", "0"))
-        return min(tag, self._lease_until or self._now.launched_at + self.lease_ttl_s)
+        return min(float(self.tags.get("curation:lease-until", "0")), self._watched_until())
 
     @property
     def last_ping(self) -> float | None:
@@ -142,6 +142,7 @@ class Instance:
 
     def _run(self) -> None:
         self._enter(State.RUNNING)
+        self._up_since = CLOCK.now
         self._online_at = CLOCK.now + self.dice.uniform(5.0, 40.0)
         CLOCK.after(self.dice.uniform(0.0, _WATCH_S), self._in_boot(self._watch))
 
@@ -149,13 +150,15 @@ class Instance:
         """The rule of deploy/instance/watchdog.sh."""
         if self._now.state is not State.RUNNING or not self.has_watchdog:
             return
-        booted_at = self._now.launched_at
-        lease_until = self._lease_until or booted_at + self.lease_ttl_s
-        if CLOCK.now > min(lease_until, booted_at + self.max_uptime_s):
+        if CLOCK.now > min(self._watched_until(), self._up_since + self.max_uptime_s):
             self.log(Call(CLOCK.now, "watchdog", "StopInstances"))
             self.stop(cause=ITSELF)
         else:
             CLOCK.after(_WATCH_S, self._in_boot(self._watch))
+
+    def _watched_until(self) -> float:
+        # The kernel's uptime, on which it counts, begins after EC2's.
+        return max(self._up_since + self.lease_ttl_s, self._lease_until or 0.0)
 
     def _in_boot(self, act: Callable[[], None]) -> Callable[[], None]:
         """Returns what does it if this boot is not over by then."""

@@ -152,8 +152,11 @@ class Bench:
     def _go_on(self, world: World) -> None:
         limit = CLOCK.now + RUN_DEADLINE_S + 4 * self.settings.run.lease_ttl_s
         rest_from: float | None = None
+        seen = 0
         while CLOCK.now < limit and CLOCK.step():
-            world.observe()
+            if POINTS.n_redis != seen:
+                world.observe()
+                seen = POINTS.n_redis
             if not self._is_at_rest(world):
                 rest_from = None
             elif rest_from is None:
