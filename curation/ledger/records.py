@@ -39,13 +39,7 @@ def to_run(
             "resumed_from": fields.get("resumed_from"),
             "same_as": fields.get("same_as"),
             "idempotency_key": fields.get("idempotency_key") or None,
-            "request": {
-                "source": fields["source"],
-                "proportion_samples": fields["proportion_samples"],
-                "selection_backend": backend,
-                "selection_config": _parsed(fields.get("selection_config")),
-                "skip_curated": fields.get("skip_curated", False),
-            },
+            "request": _request(fields),
             "steps": {name.value: _step(fields, name) for name in StepName},
             "video": _parsed(fields.get("video")),
             "instance": instance_id and {"instance_id": instance_id, "state": instance_state},
@@ -72,8 +66,13 @@ def selection_fields(**facts: str | int | None) -> dict[str, str | int]:
 
 
 def _request(fields: Mapping[str, str]) -> dict[str, Any]:
-    config = {"selection_config": _parsed(fields.get("selection_config"))}
-    return {name: fields[name] for name in Request.model_fields if name not in config} | config
+    return {
+        "source": fields["source"],
+        "proportion_samples": fields["proportion_samples"],
+        "selection_backend": fields["selection_backend"],
+        "selection_config": _parsed(fields.get("selection_config")),
+        "skip_curated": fields.get("skip_curated", False),
+    }
 
 
 def _selection(fields: Mapping[str, str]) -> dict[str, str | None]:
