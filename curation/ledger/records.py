@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from curation.models import Progress
 
+_PLAIN_FIELDS = ("run_id", "state", "outcome", "resumed_from", "same_as")
 _TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
 _STEP_FIELDS = ("state", "attempts", "looks")
 _STEP_TIMES = ("started_at", "ended_at")
@@ -29,25 +30,20 @@ def to_run(
         instance_state: State of its instance as last seen, if it has one.
         progress: How far the engine is with it, if it has begun.
     """
-    backend = fields["selection_backend"]
     instance_id = fields.get("instance_id")
     return Run.model_validate(
-        {
-            "run_id": fields["run_id"],
-            "state": fields["state"],
-            "outcome": fields.get("outcome"),
-            "resumed_from": fields.get("resumed_from"),
-            "same_as": fields.get("same_as"),
+        {name: fields.get(name) for name in _PLAIN_FIELDS}
+        | {name: _time(fields.get(name)) for name in _TIMES}
+        | {
             "idempotency_key": fields.get("idempotency_key") or None,
             "request": _request(fields),
             "steps": {name.value: _step(fields, name) for name in StepName},
             "video": _parsed(fields.get("video")),
             "instance": instance_id and {"instance_id": instance_id, "state": instance_state},
-            "selection": {"backend": backend, "progress": progress} | _selection(fields),
+            "selection": _selection(fields) | {"progress": progress},
             "error": _parsed(fields.get("error")),
             "cost": {"instance_seconds": fields.get("instance_seconds")},
         }
-        | {name: _time(fields.get(name)) for name in _TIMES}
     )
 
 
@@ -75,8 +71,9 @@ def _request(fields: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _selection(fields: Mapping[str, str]) -> dict[str, str | None]:
-    return {name: fields.get(f"selection.{name}") for name in _SELECTION_FIELDS}
+def _selection(fields: Mapping[str, str]) -> dict[str, Any]:
+    known = {name: fields.get(f"selection.{name}") for name in _SELECTION_FIELDS}
+    return known | {"backend": fields["selection_backend"]}
 
 
 def _step(fields: Mapping[str, str], name: StepName) -> dict[str, Any]:
