@@ -40,7 +40,7 @@ _SIZE = (1920, 1080)
 _N_FRAMES = 600
 _PROPORTION = 0.1
 # The least of so many tries: what disturbs only ever adds.
-_TRIES = 3
+_TRIES = 2
 
 
 @dataclass(frozen=True)

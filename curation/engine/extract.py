@@ -48,13 +48,19 @@ def extract(
     """
     for segment, numbers in _groups(video, sorted(set(wanted)), is_key):
         left = {number: float(timestamps_s[number]) for number in numbers}
-        for pictures_of in (_referred_pictures, _all_pictures):
-            if left:
-                for number, picture in _matching(pictures_of(video, segment, left), left):
-                    yield number, video.rgb(picture)
+        for number, picture in _found(video, segment, left):
+            yield number, video.rgb(picture)
         if left:
             message = f"Frame {min(left)} was there at first and is not now: the video has changed."
             raise SelectionFailed(message, code="engine:video-changed")
+
+
+def _found(
+    video: Video, segment: Segment, left: dict[int, float]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    yield from _matching(_referred_pictures(video, segment, left), left)
+    if left:
+        yield from _matching(_all_pictures(video, segment), left)
 
 
 def _matching(
@@ -96,9 +102,7 @@ def _of_segment(video: Video, packet: Packet | None) -> Iterator[tuple[float, av
             yield video.timestamp_s(picture, 0), picture
 
 
-def _all_pictures(
-    video: Video, segment: Segment, _: Mapping[int, float]
-) -> Iterator[tuple[float, av.VideoFrame]]:
+def _all_pictures(video: Video, segment: Segment) -> Iterator[tuple[float, av.VideoFrame]]:
     return ((frame.timestamp_s, frame.picture) for frame in video.frames(segment))
 
 
