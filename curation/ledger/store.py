@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -188,7 +188,8 @@ class Store:
     def _call(self, command: Callable[[], T]) -> T:
         try:
             return command()
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        # A script that is unknown although it was just loaded: Redis was restarted in between.
+        except (RedisConnectionError, RedisTimeoutError, NoScriptError) as error:
             raise LedgerUnavailable(
                 f"Redis at {self.address} does not answer ({type(error).__name__}). "
                 "Start it, or correct REDIS_URL."

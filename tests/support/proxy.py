@@ -43,7 +43,7 @@ class Strike:
 
     match: re.Pattern[bytes]
     moment: Moment
-    act: Callable[[Connection], None]
+    act: Callable[[Connection], object]
     struck: threading.Event = field(default_factory=threading.Event)
 
 
@@ -142,7 +142,7 @@ class Proxy:
         self._listener.close()
         self.cut()
 
-    def strike(self, match: bytes, moment: Moment, act: Callable[[Connection], None]) -> Strike:
+    def strike(self, match: bytes, moment: Moment, act: Callable[[Connection], object]) -> Strike:
         """Has `act` called once, when a request comes by in which the pattern `match` is found."""
         strike = Strike(re.compile(match), moment, act)
         self._strikes.append(strike)

@@ -59,7 +59,7 @@ class Play:
         self.run_ids.append(run_id)
         self.witness.expect(run_id)
 
-    def at(self, step: str, moment: Moment, act: Callable[[Connection], None]) -> None:
+    def at(self, step: str, moment: Moment, act: Callable[[Connection], object]) -> None:
         """Has `act` called when the step is seen on the wire."""
         if step == "verify-stop":
             self._at("stop", Moment.AFTER, lambda _: self._at("wait-running", moment, act))
@@ -155,7 +155,7 @@ class Play:
         self._undo.callback(act)
         self._undo.callback(timer.cancel)
 
-    def _at(self, step: str, moment: Moment, act: Callable[[Connection], None]) -> None:
+    def _at(self, step: str, moment: Moment, act: Callable[[Connection], object]) -> None:
         place = PLACES[step]
         strike = self.live.proxies[place.server].strike(place.request, moment, act)
         self.strikes.append(strike.struck)

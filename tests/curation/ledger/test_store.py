@@ -3,11 +3,13 @@ from __future__ import annotations
 import logging
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 from curation.errors import OperatorError
-from curation.ledger.store import Store
+from curation.ledger.store import LedgerUnavailable, Store
+from tests.support.proxy import Moment, Proxy
 from tests.support.servers import valkey_server
 
 if TYPE_CHECKING:
@@ -81,3 +83,20 @@ def test_script_to_disk__a_refused_write_is_an_error(redis_client: Redis, valkey
 
     with pytest.raises(OperatorError, match="refused a command"):
         Store.connect(valkey).script_to_disk(*NEW_RUN)
+
+
+def test_script__of_a_server_that_restarts_in_between_may_be_tried_again(
+    valkey: str, redis_client: Redis
+) -> None:
+    """A server that dies after it has got the script does not know it when it is called."""
+    port = urlsplit(valkey).port
+    assert port
+    redis_client.script_flush()
+    with Proxy(lambda: port) as proxy:
+        store = Store.connect(f"redis://127.0.0.1:{proxy.port}/0")
+        proxy.strike(rb"SCRIPT\r\n", Moment.AFTER, lambda _: redis_client.script_flush())
+
+        with pytest.raises(LedgerUnavailable):
+            store.script(*NEW_RUN)
+
+        assert store.script(*NEW_RUN) == "run-1"
