@@ -47,15 +47,15 @@ POINTS = Points()
 
 def install() -> None:
     """Puts the points in place."""
-    _install_http()
+    _install_requests()
+    _install_answers()
     _install_redis()
     # A new process reads botocore's models of the services again, a fifth of a second for the same.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
-def _install_http() -> None:
+def _install_requests() -> None:
     send = urllib3.connectionpool.HTTPConnectionPool._make_request
-    receive = http.client.HTTPConnection.getresponse
 
     def make_request(
         self: Any,  # noqa: ANN401  # urllib3's own method
@@ -77,6 +77,12 @@ def _install_http() -> None:
         CLOCK.check_alive()
         return answer
 
+    urllib3.connectionpool.HTTPConnectionPool._make_request = make_request  # type: ignore[assignment, method-assign]  # time and death
+
+
+def _install_answers() -> None:
+    receive = http.client.HTTPConnection.getresponse
+
     def getresponse(self: http.client.HTTPConnection) -> http.client.HTTPResponse:
         patience_s = self.sock.gettimeout() or 0.0
         answer = receive(self)
@@ -87,8 +93,7 @@ def _install_http() -> None:
             raise TimeoutError("timed out")
         return answer
 
-    urllib3.connectionpool.HTTPConnectionPool._make_request = make_request  # type: ignore[assignment, method-assign]  # time and death
-    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]  # the same
+    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]  # time and death
 
 
 def _install_redis() -> None:

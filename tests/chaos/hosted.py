@@ -99,8 +99,7 @@ class Hosted:
                 self._act("PUT", f"docker/runs/{run_id}", {"state": states.pop(0)})
                 CLOCK.after(self._state_s, go_on)
                 return
-            end = self._finish(run_id, scheduled["configId"])
-            self._act("PUT", f"docker/runs/{run_id}", end)
+            self._act("PUT", f"docker/runs/{run_id}", self._finish(run_id, scheduled["configId"]))
             self._act("PUT", f"{place}/{scheduled['id']}", {"state": "DONE"})
             then()
 

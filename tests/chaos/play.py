@@ -10,22 +10,27 @@ from tests.chaos import clock
 clock.install()
 
 
+# Everything below must find the virtual clock, so nothing may be imported before.
+import json  # noqa: E402  # see above
+import os  # noqa: E402  # see above
+import sys  # noqa: E402  # see above
+import tempfile  # noqa: E402  # see above
+import warnings  # noqa: E402  # see above
+from pathlib import Path  # noqa: E402  # see above
+from typing import TYPE_CHECKING  # noqa: E402  # see above
+
+from tests.chaos.cells import Cell  # noqa: E402  # see above
+from tests.chaos.wire import Wire  # noqa: E402  # see above
+from tests.support.servers import valkey_server  # noqa: E402  # see above
+
+if TYPE_CHECKING:
+    from tests.chaos.trial import Bench
+
+
 def main() -> None:
     """Plays until its input ends."""
-    # Everything below must find the virtual clock, so nothing may be imported before.
-    import json  # noqa: PLC0415  # see above
-    import os  # noqa: PLC0415  # see above
-    import sys  # noqa: PLC0415  # see above
-    import tempfile  # noqa: PLC0415  # see above
-    import warnings  # noqa: PLC0415  # see above
-    from pathlib import Path  # noqa: PLC0415  # see above
-
     warnings.simplefilter("ignore")
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-    from tests.chaos.cells import Cell  # noqa: PLC0415  # see above
-    from tests.chaos.wire import Wire  # noqa: PLC0415  # see above
-    from tests.support.servers import valkey_server  # noqa: PLC0415  # see above
-
     with valkey_server() as url, tempfile.TemporaryDirectory() as folder:
         wire = Wire()
         # Celery's settings are read when they are imported.
@@ -39,12 +44,16 @@ def main() -> None:
 
             MUTANTS[sys.argv[1]]()
         for line in sys.stdin:
-            step, fault, seed = json.loads(line)
-            trial = bench.run(Cell(step, fault), seed)
-            found = [(item.promise, item.what) for item in trial.breaks]
-            facts = [step, fault, seed, trial.has_struck, found, trial.worst_s, trial.state]
-            sys.stdout.write(json.dumps(facts) + "\n")
-            sys.stdout.flush()
+            _play(line, bench)
+
+
+def _play(line: str, bench: Bench) -> None:
+    step, fault, seed = json.loads(line)
+    trial = bench.run(Cell(step, fault), seed)
+    found = [(item.promise, item.what) for item in trial.breaks]
+    facts = [step, fault, seed, trial.has_struck, found, trial.worst_s, trial.state]
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

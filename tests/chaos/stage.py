@@ -54,6 +54,19 @@ class World:
         self.harms: list[tuple[frozenset[tuple[str, str]], Harm]] = []
         self.history = History(_figures(settings), ended_at=CLOCK.now)
         self.buckets = Buckets()
+        self.video = b""
+        self.keys: dict[str, str] = {}
+        self._add_stand_ins(folder)
+        self.n_twins = 0
+        self._at_work: dict[tuple[str, str], Delivery] = {}
+        self._states: dict[str, list[tuple[float, str]]] = {}
+        self._facts: dict[str, dict[str, str]] = {}
+        self._holds: dict[str, Hold] = {}
+        self._expected: set[str] = set()
+        self._dumps: dict[str, str] = {}
+
+    def _add_stand_ins(self, folder: Path) -> None:
+        settings = self.settings
         self.hosted = Hosted(
             folder,
             token=SECRETS["LIGHTLY_TOKEN"],
@@ -72,15 +85,6 @@ class World:
             self.dice, settings.broker.visibility_timeout_s, settings.run.reap_interval_s
         )
         Channel.cluster = self.cluster
-        self.video = b""
-        self.keys: dict[str, str] = {}
-        self.n_twins = 0
-        self._at_work: dict[tuple[str, str], Delivery] = {}
-        self._states: dict[str, list[tuple[float, str]]] = {}
-        self._facts: dict[str, dict[str, str]] = {}
-        self._holds: dict[str, Hold] = {}
-        self._expected: set[str] = set()
-        self._dumps: dict[str, str] = {}
 
     def ledger_now(self) -> float:
         """The clock of Redis, which may be wrong."""
