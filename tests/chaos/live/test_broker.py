@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VISIBILITY_S = 5.0
+WORKER = ("celery", "-A", "tests.support.holding", "worker", "-Q", "reaper", "-c", "2")
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,14 @@ def holder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Holder]:
         "VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
         "NOTES": str(folder / "notes"),
     }
-    worker = ["celery", "-A", "tests.support.holding", "worker", "-Q", "reaper", "-c", "2"]
     supervisor = Supervisor(folder)
     supervisor.start(environment)
     try:
         log = folder / "valkey.log"
         supervisor.add(valkey(folder / "valkey", port=port, password="password", log=log))
-        supervisor.add(
-            Process(
-                name="worker",
-                command=[sys.executable, "-m", *worker, "--without-mingle", "--without-gossip"],
-                folder=str(folder),
-                log=str(folder / "worker.log"),
-            )
-        )
+        command = [sys.executable, "-m", *WORKER]
+        log = folder / "worker.log"
+        supervisor.add(Process("worker", command, folder=str(folder), log=str(log)))
         yield Holder(folder, supervisor, environment)
     finally:
         supervisor.stop()
