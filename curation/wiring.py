@@ -127,7 +127,10 @@ class Wiring:
         folder = settings.engine_cache_dir
         cache_dir = Path(folder) if folder else None
         name, device = settings.engine_embedder, settings.engine_device
-        open_pool = partial(Datapool, self.storage, self.settings.s3.lightly_bucket)
+
+        def open_pool(pool: str) -> Datapool:
+            return Datapool(self.storage, self.settings.s3.lightly_bucket, pool)
+
         return Engine(
             partial(open_embedder, name, device=device, cache_dir=cache_dir),
             Pools(open_pool, settings.datapool, settings.datapool_distance),
