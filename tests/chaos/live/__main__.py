@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tests.chaos.live.cells import Cell
 
 
+# A machine that is busy with five worlds is late with everything, by this much at most.
+_LATE_S = 5.0
+
+
 def main() -> None:
     """Opens the world and plays until standard input ends."""
     lease_ttl_s = float(sys.argv[1])
@@ -47,7 +51,10 @@ def main() -> None:
 def play(cell: Cell, live: LiveWorld) -> Result:
     """Plays one cell and checks its history."""
     figures = Figures(
-        lease_ttl_s=live.lease_ttl_s, reap_interval_s=2.0, max_uptime_s=600.0, watchdog_s=15.0
+        lease_ttl_s=live.lease_ttl_s + _LATE_S,
+        reap_interval_s=2.0,
+        max_uptime_s=600.0,
+        watchdog_s=15.0,
     )
     breaks: list[str] = []
     with Witness(live, figures) as witness:
