@@ -31,6 +31,9 @@ ORPHANS = f"{PREFIX}orphans"
 REAPER = f"{PREFIX}reaper"
 """Hash: when beat last asked for a round of the reaper, and after a pause. Lives for ever."""
 
+COUNTERS = f"{PREFIX}counters"
+"""Hash: sums for the metrics, which name no run. Lives for ever."""
+
 
 def run_key(run_id: str) -> str:
     """Hash: all that is known of a run. Lives until `RUN_RETENTION_DAYS` after the run's end."""

@@ -194,7 +194,7 @@ class RunLedger:
             error: Why it is not.
         """
         touched = [keys.run_key(run.run_id), keys.ACTIVE]
-        touched.append(keys.idempotency_key(run.idempotency_key or ""))
+        touched += [keys.idempotency_key(run.idempotency_key or ""), keys.COUNTERS]
         why = error.model_dump_json() if error else ""
         moved: int = self._store.script(
             "end_run",

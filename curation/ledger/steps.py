@@ -75,7 +75,7 @@ class StepLedger:
         """
         answer: list[str] = self._store.script(
             "begin_step",
-            [keys.run_key(turn.run_id)],
+            [keys.run_key(turn.run_id), keys.COUNTERS],
             [
                 self._store.now(),
                 turn.step,
@@ -126,7 +126,7 @@ class StepLedger:
         counts = "attempts" if problem else "looks"
         left: int = self._store.script(
             "leave_step",
-            [keys.run_key(turn.run_id)],
+            [keys.run_key(turn.run_id), keys.COUNTERS],
             [
                 self._store.now(),
                 turn.step,

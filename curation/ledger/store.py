@@ -166,9 +166,33 @@ class Store:
         """Returns a string, or None."""
         return cast("str | None", self._call(lambda: self._redis.get(key)))
 
-    def scores_of(self, key: str) -> dict[str, float]:
-        """Returns a sorted set as member to score, lowest score first."""
-        pairs = self._call(lambda: self._redis.zrange(key, 0, -1, withscores=True))
+    def fields_of(self, keys: Sequence[str], *names: str) -> list[list[str | None]]:
+        """Returns a few fields of several hashes in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.hmget(key, *names)
+        return cast("list[list[str | None]]", self._call(pipe.execute))
+
+    def lengths_of(
+        self,
+        *,
+        lists: Sequence[str] = (),
+        hashes: Sequence[str] = (),
+        sorted_sets: Sequence[str] = (),
+    ) -> list[int]:
+        """Returns how many items these have, in one round trip; none is 0."""
+        pipe = self._redis.pipeline(transaction=False)
+        for key in lists:
+            pipe.llen(key)
+        for key in hashes:
+            pipe.hlen(key)
+        for key in sorted_sets:
+            pipe.zcard(key)
+        return cast("list[int]", self._call(pipe.execute))
+
+    def scores_of(self, key: str, *, most: int = 0) -> dict[str, float]:
+        """Returns a sorted set as member to score, lowest score first; `most` of them if given."""
+        pairs = self._call(lambda: self._redis.zrange(key, 0, most - 1, withscores=True))
         return {member: float(score) for member, score in cast("list[tuple[str, float]]", pairs)}
 
     def set_value(self, key: str, value: str, *, ttl_s: int) -> None:
@@ -212,9 +236,8 @@ def _sent(args: Sequence[str | float]) -> list[str]:
 
 @functools.cache
 def _source(name: str) -> str:
-    """Returns the Lua text; `-- uses: settle` in its first line puts that function in front."""
+    """Returns the Lua text; `-- uses: NAME` in its first line puts that file in front."""
     folder = resources.files("curation.ledger") / "lua"
     text = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    if text.startswith("-- uses: settle"):
-        return (folder / "settle.lua").read_text(encoding="utf-8") + text
-    return text
+    _, uses, used = text.partition("\n")[0].partition("-- uses: ")
+    return (folder / f"{used}.lua").read_text(encoding="utf-8") + text if uses else text

@@ -1,5 +1,5 @@
 -- Lets exactly one delivery at a time work on a step, and drops deliveries that came too late.
--- KEYS: run
+-- KEYS: run, counters
 -- ARGV: now, step, turn (how often this message was sent again), owner, hold in seconds,
 --       run state that the step implies ('' if none), '1' if the step goes on after the outcome
 -- Answers: gone | ended | done | stale | busy, seconds | go, deliveries that died in the step
@@ -19,7 +19,10 @@ if until_ > now + ARGV[5] then
 end
 if owner and owner ~= ARGV[4] and until_ > now then return {'busy', tostring(until_ - now)} end
 if redis.call('HEXISTS', run, 'outcome') == 1 and ARGV[7] ~= '1' then return {'ended'} end
-if owner and owner ~= ARGV[4] then redis.call('HINCRBY', run, step .. '.deaths', 1) end
+if owner and owner ~= ARGV[4] then
+  redis.call('HINCRBY', run, step .. '.deaths', 1)
+  redis.call('HINCRBY', KEYS[2], 'deaths|' .. step, 1)
+end
 redis.call('HSET', run, step .. '.owner', ARGV[4], step .. '.held_until', now + ARGV[5],
   'quiet_until', now + ARGV[5])
 if state ~= 'running' then

@@ -1,5 +1,6 @@
+-- uses: count
 -- Ends one delivery's work on a step; refused (0) when the step has meanwhile another owner.
--- KEYS: run
+-- KEYS: run, counters
 -- ARGV: now, step, owner, new state, turn of the message that goes on ('' if none),
 --       counter to raise: attempts | looks | '', seconds until that message is due,
 --       why the try failed ('' if it did not)
@@ -14,6 +15,11 @@ if ARGV[5] ~= '' then
     step .. '.due_at', ARGV[1] + ARGV[7], step .. '.problem', ARGV[8])
 else
   redis.call('HSET', run, step .. '.ended_at', ARGV[1])
+  local began = redis.call('HGET', run, step .. '.started_at')
+  observe(KEYS[2], 'step_seconds|' .. step .. '|' .. ARGV[4], ARGV[1] - began)
 end
-if ARGV[6] ~= '' then redis.call('HINCRBY', run, step .. '.' .. ARGV[6], 1) end
+if ARGV[6] ~= '' then
+  redis.call('HINCRBY', run, step .. '.' .. ARGV[6], 1)
+  redis.call('HINCRBY', KEYS[2], ARGV[6] .. '|' .. step, 1)
+end
 return 1

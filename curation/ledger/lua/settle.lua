@@ -3,7 +3,8 @@ local function settle(instance, leases, run_prefix, now)
   local since = tonumber(redis.call('HGET', instance, 'billed_since'))
   if not since or now <= since then return end
   local holders = redis.call('ZRANGE', leases, 0, -1)
-  if #holders == 0 then redis.call('HINCRBYFLOAT', instance, 'unheld_seconds', now - since) end
+  local field = #holders == 0 and 'unheld_seconds' or 'held_seconds'
+  redis.call('HINCRBYFLOAT', instance, field, now - since)
   for _, run_id in ipairs(holders) do
     if redis.call('EXISTS', run_prefix .. run_id) == 1 then
       redis.call('HINCRBYFLOAT', run_prefix .. run_id, 'instance_seconds', (now - since) / #holders)
