@@ -228,8 +228,8 @@ def _was_wanted(history: History, span: Span) -> bool:
 
 
 def _gave_up(history: History, hold: Hold, time: float) -> bool:
-    """Whether a run whose lease was lost with the ledger had asked for the stop by itself."""
-    return history.wiped_at is not None and any(
+    """Whether the run had asked for the stop by itself, so that it needs the instance no more."""
+    return any(
         call.operation == "StopInstances" and call.run_id == hold.run_id
         for call in history.calls
         if hold.begin < call.time < time
