@@ -30,6 +30,38 @@ class LeaseTerm:
     age_s: float | None
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """When an instance was last looked at; all times in seconds since the epoch, None if never.
+
+    Attributes:
+        seen_at: When EC2 last told its state.
+        unheld_since: Since when it runs although no run holds it.
+        tagged_at: When the end of the lease was last written into its tag.
+        watchdog_told_at: When its watchdog was last sent the end of the lease.
+        watchdog_failed: Whether the last try to do so has failed.
+    """
+
+    seen_at: float | None
+    unheld_since: float | None
+    tagged_at: float | None
+    watchdog_told_at: float | None
+    watchdog_failed: bool
+
+
+def sighting(store: Store, instance_id: str) -> Sighting:
+    """Returns when an instance was last looked at, and what its watchdog knows."""
+    fields = store.hash_of(keys.instance_key(instance_id))
+    told = fields.get("shell_renewed")
+    return Sighting(
+        seen_at=_time(fields.get("seen_at")),
+        unheld_since=_time(fields.get("marked_at")),
+        tagged_at=_renewed(fields.get("tag_renewed")),
+        watchdog_told_at=_renewed(told),
+        watchdog_failed=told == "failed",
+    )
+
+
 def lease_terms(store: Store, instance_id: str) -> list[LeaseTerm]:
     """Returns all leases on an instance, the one that ends first in front."""
     ends = store.scores_of(keys.leases_key(instance_id))
@@ -62,3 +94,8 @@ def take_lease(store: Store, run_id: str, instance_id: str) -> bool:
 
 def _time(text: str | None) -> float | None:
     return float(text) if text else None
+
+
+def _renewed(noted: str | None) -> float | None:
+    """Returns the time of `boot time`, which claim_renewal.lua writes."""
+    return float(noted.split()[1]) if noted and noted != "failed" else None

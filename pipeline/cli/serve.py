@@ -1,0 +1,51 @@
+"""The command `curate serve`: the pages and the HTTP API."""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+
+from pipeline import client
+from pipeline.cli import output
+
+_Host = Annotated[
+    str, typer.Option(help="Address to listen on. Beyond this machine: behind a proxy with TLS.")
+]
+_Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+def serve(*, host: _Host = "127.0.0.1", port: _Port = 8080) -> None:
+    """Serves the pages, and the HTTP API if API_TOKEN is set, until Ctrl-C.
+
+    Example: curate serve --port 8080
+    """
+    # Whoever only asks for a run waits for no web framework.
+    import uvicorn
+
+    from pipeline.web.app import create_app
+    from pipeline.web.login import check_login
+
+    settings = client.settings()
+    login = check_login(settings.web.web_basic_auth)
+    app = create_app(login, loopback_only=_is_loopback(host))
+    output.note(f"The pages are at http://{host}:{port}/, with the password of WEB_BASIC_AUTH.")
+    if settings.web.api_token is None:
+        output.note("The HTTP API is off. Set API_TOKEN to have it.")
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # What a proxy says about a client is not needed, and may be anybody's.
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,215 @@
+"""The pages: runs, one run, its frames and report, instances, cost. They only read."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, FastAPI, Query
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from curation.errors import CurationError
+from pipeline import client
+from pipeline.web import costs, gantt, results
+from pipeline.web.instances import instances
+from pipeline.web.problems import headers_of, status_of
+from pipeline.web.reference import operations
+from pipeline.web.search import MOST_SEARCHED, Search, find_runs
+from pipeline.web.words import environment
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_FOLDER = Path(__file__).parent
+_FRAMES_PER_PAGE = 60
+_FRAMES_PREVIEWED = 6
+_templates = environment()
+# FastAPI answers HEAD only where it is told to.
+_read = partial(APIRouter.api_route, methods=["GET", "HEAD"], include_in_schema=False)
+router = APIRouter(default_response_class=HTMLResponse)
+
+
+@_read(router, "/health")
+def health() -> Response:
+    """Says that this process answers; whether Redis does is another question."""
+    return PlainTextResponse("ok\n")
+
+
+@_read(router, "/")
+@_read(router, "/runs")
+def show_runs(search: Annotated[Search, Query()]) -> Response:
+    """Lists runs."""
+    runs, has_more = find_runs(search)
+    kept = search.model_dump(exclude={"skip"}, exclude_defaults=True, mode="json")
+    return _page(
+        "runs",
+        runs=runs,
+        search=search,
+        most_searched=MOST_SEARCHED,
+        is_live=any(not run.state.is_end for run in runs),
+        newer=_query(kept, max(search.skip - search.limit, 0)) if search.skip else None,
+        older=_query(kept, search.skip + search.limit) if has_more else None,
+    )
+
+
+@_read(router, "/runs/{run_id}")
+def show_run(run_id: str) -> Response:
+    """Shows a run: its steps, its timeline, what came of it."""
+    run, now = client.status(run_id), client.ledger().store.now()
+    frames, problem = _frames(run_id)
+    return _page(
+        "run",
+        run=run,
+        bars=gantt.bars(run, now=now),
+        ticks=gantt.ticks(run, now=now),
+        frames=frames[:_FRAMES_PREVIEWED] if results.has_pictures(frames) else (),
+        n_frames=len(frames),
+        frames_problem=problem,
+        report=results.report_kind(run),
+        money=costs.money_of(run),
+        currency=costs.currency_of([run]),
+        is_live=not run.state.is_end,
+    )
+
+
+@_read(router, "/runs/{run_id}/frames")
+def show_frames(
+    run_id: str,
+    sort: Literal["order", "time"] = "order",
+    skip: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """Shows the selected frames of a run."""
+    run = client.status(run_id)
+    frames: list[results.Frame] = list(results.frames_of(run))
+    if sort == "time":
+        frames.sort(key=lambda frame: (frame.frame_number or 0, frame.order))
+    end = skip + _FRAMES_PER_PAGE
+    kept = {"sort": sort}
+    return _page(
+        "frames",
+        run=run,
+        frames=frames[skip:end],
+        n_frames=len(frames),
+        has_pictures=results.has_pictures(tuple(frames)),
+        sort=sort,
+        skip=skip,
+        newer=_query(kept, max(skip - _FRAMES_PER_PAGE, 0)) if skip else None,
+        older=_query(kept, end) if end < len(frames) else None,
+    )
+
+
+@_read(router, "/runs/{run_id}/frames/{name}")
+def show_frame(run_id: str, name: str) -> Response:
+    """Hands out one selected frame."""
+    return results.picture(client.status(run_id), name)
+
+
+@_read(router, "/runs/{run_id}/report")
+def show_report(run_id: str) -> Response:
+    """Hands out the run's report."""
+    return results.report(client.status(run_id))
+
+
+@_read(router, "/instances")
+def show_instances() -> Response:
+    """Shows who holds which instance."""
+    active = client.ledger().runs.active()
+    held = instances(active)
+    return _page("instances", instances=held, is_live=bool(active))
+
+
+@_read(router, "/cost")
+def show_cost() -> Response:
+    """Shows what the newest runs have cost."""
+    runs = client.ledger().runs.newest(MOST_SEARCHED)
+    days = costs.by_day(runs)
+    return _page(
+        "cost",
+        total=costs.total(runs),
+        days=days,
+        most_s=max((line.seconds for line in days), default=0.0) or 1.0,
+        sources=costs.by_source(runs),
+        runs=[(run, costs.money_of(run)) for run in runs[:50]],
+        currency=costs.currency_of(runs),
+        most_searched=MOST_SEARCHED,
+    )
+
+
+def create_pages(api: FastAPI) -> FastAPI:
+    """Returns the app that answers people.
+
+    Args:
+        api: The app that answers programs, whose description has a page.
+    """
+    pages = FastAPI(openapi_url=None, redirect_slashes=False)
+    pages.include_router(router)
+    pages.mount("/static", StaticFiles(directory=_FOLDER / "static"))
+
+    @_read(pages.router, "/openapi.json")
+    def describe_api() -> Response:
+        return JSONResponse(api.openapi())
+
+    @_read(pages.router, "/docs")
+    def show_api() -> Response:
+        is_on = client.settings().web.api_token is not None
+        return _page("docs", api=api.openapi()["info"], operations=operations(api), is_on=is_on)
+
+    pages.add_exception_handler(CurationError, _our_error)
+    pages.add_exception_handler(RequestValidationError, _invalid)
+    pages.add_exception_handler(HTTPException, _http_error)
+    return pages
+
+
+def _frames(run_id: str) -> tuple[tuple[results.Frame, ...], str]:
+    """Returns the frames of a run, or why they cannot be shown; its page is there all the same."""
+    try:
+        return results.frames_of(client.status(run_id)), ""
+    except CurationError as error:
+        return (), error.message
+
+
+def _page(name: str, *, is_live: bool = False, **facts: Any) -> HTMLResponse:  # noqa: ANN401  # each template knows its own
+    known = {
+        "page": name,
+        "is_live": is_live,
+        "now": client.ledger().store.now(),
+        "flower_url": client.settings().flower.url,
+    }
+    return HTMLResponse(_templates.get_template(f"{name}.html.jinja").render(known | facts))
+
+
+def _query(kept: dict[str, Any], skip: int) -> str:
+    return "?" + urlencode(kept | ({"skip": skip} if skip else {}))
+
+
+def _our_error(_: Request, error: Exception) -> HTMLResponse:
+    assert isinstance(error, CurationError)
+    return _error_page(status_of(error), error.message, error.code)
+
+
+def _invalid(_: Request, error: Exception) -> HTMLResponse:
+    assert isinstance(error, RequestValidationError)
+    fields = ", ".join(str(item["loc"][-1]) for item in error.errors())
+    message = f"The address asks for something that is not there ({fields}). Begin anew."
+    return _error_page(HTTPStatus.UNPROCESSABLE_ENTITY, message, "request:invalid")
+
+
+def _http_error(_: Request, error: Exception) -> HTMLResponse:
+    assert isinstance(error, HTTPException)
+    message = "There is no such page. The runs are on the first one."
+    return _error_page(HTTPStatus(error.status_code), message, f"http:{error.status_code}")
+
+
+def _error_page(status: HTTPStatus, message: str, code: str) -> HTMLResponse:
+    # Without the ledger: it may be what is away.
+    facts = {"page": "error", "is_live": False, "flower_url": None}
+    text = _templates.get_template("error.html.jinja").render(
+        facts, status=status, message=message, code=code
+    )
+    return HTMLResponse(text, status_code=status, headers=headers_of(status))
