@@ -223,7 +223,9 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         hidden_s = MAX_SHARE_OF_VISIBILITY * settings.broker.visibility_timeout_s
         longest_s = min(self.longest_wait_s, hidden_s)
         if delivery.run.outcome:
-            return longest_s
+            # A release that EC2 refuses looks once more when the deadline is over, and ends.
+            left_s = delivery.run.deadline_at - delivery.now
+            return min(longest_s, left_s + _DEADLINE_SLACK_S) if left_s > 0 else longest_s
         left_s = max(remaining_s(delivery.run, now=delivery.now), 0.0) + _DEADLINE_SLACK_S
         # Looks renew the lease, so a few of them must fit into its life.
         return min(longest_s, left_s, settings.run.lease_ttl_s / _LOOKS_PER_LEASE)

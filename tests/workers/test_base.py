@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,10 +9,10 @@ from celery.exceptions import Ignore
 from curation.errors import RequestError
 from curation.ledger import keys
 from curation.ledger.steps import Turn
-from curation.states import StepName, StepState
+from curation.states import Outcome, StepName, StepState
 from tests.support.requests import new_run
 from workers.base import Delivery
-from workers.compute import start_instance
+from workers.compute import release_instance, start_instance
 from workers.selection import run_selection
 
 if TYPE_CHECKING:
@@ -66,3 +67,19 @@ def test_longest_wait__lets_a_few_looks_fit_into_a_lease(here: Wiring, redis_cli
     delivery = begun(here)
 
     assert run_selection._longest_wait_s(delivery) <= here.settings.run.lease_ttl_s / 3
+
+
+def test_longest_wait__a_refused_release_ends_with_the_deadline(
+    here: Wiring, redis_client: Redis
+) -> None:
+    """A release looks for the last time just after the deadline, not a whole wait later."""
+    assert redis_client
+    delivery = begun(here)
+    here.ledger.runs.decide(delivery.run.run_id, Outcome.FAILED)
+    late = replace(
+        delivery,
+        run=here.ledger.runs.get(delivery.run.run_id),
+        now=delivery.run.deadline_at - 3.0,
+    )
+
+    assert 3.0 < release_instance._longest_wait_s(late) < 4.0
