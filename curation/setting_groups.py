@@ -174,6 +174,7 @@ class RunSettings(BaseSettings):
     engine_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the network runs: auto (the GPU if there is one), cpu or cuda"
     )
+    log_dir: str = Field("var/logs", description="Folders that curate logs reads, comma-separated")
     liveness_file: str | None = Field(None, description="File that a working Celery process renews")
 
 

@@ -83,7 +83,9 @@ class World:
             stack.enter_context(_sigterm_ends())
             self.data = _open_folder(self._kept_data)
             temporary = self.data / "temporary"
-            self.environment = clean_environment(os.environ, temporary=temporary) | settings
+            logs = {"LOG_DIR": ",".join(map(str, self._log_folders()))}
+            clean = clean_environment(os.environ, temporary=temporary)
+            self.environment = clean | logs | settings
             self._cast = Cast(self.data, self.environment, self.ports)
             self.links = self._make_links()
             self.door = self.data / "enter"
@@ -141,6 +143,10 @@ class World:
         lightly = self._cast.lightly() if self._hosted else []
         servers = [*self._cast.aws(), *self._cast.pexels(), *lightly]
         launch(self._supervisor, [*servers, *celery])
+
+    def _log_folders(self) -> list[Path]:
+        """The processes' own, and that of the worker on the instance."""
+        return [self.data / "logs", self.data / "instance" / "tmp"]
 
     def _make_links(self) -> dict[str, str]:
         flower = f"{self.environment['FLOWER_BASIC_AUTH']}@{HOST}:{self.ports['flower']}"

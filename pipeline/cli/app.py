@@ -4,7 +4,19 @@ import typer
 from typer.core import TyperGroup
 
 from curation.errors import CurationError
-from pipeline.cli import care, datapool, demo, doctor, output, runs, sandbox
+from pipeline.cli import (
+    care,
+    datapool,
+    demo,
+    doctor,
+    listing,
+    logs,
+    output,
+    run,
+    runs,
+    sandbox,
+    serve,
+)
 
 
 class _Group(TyperGroup):
@@ -29,12 +41,14 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
-app.command("run")(runs.run)
-app.command("list")(runs.list_runs)
+app.command("run")(run.run)
+app.command("list")(listing.list_runs)
 app.command("status")(runs.status)
 app.command("cancel")(runs.cancel)
 app.command("resume")(runs.resume)
 app.command("report")(runs.report)
+app.command("logs")(logs.logs)
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)

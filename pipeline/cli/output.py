@@ -21,7 +21,7 @@ INTERRUPTED = 130  # Ctrl-C, as shells count it
 notes = Console(stderr=True, highlight=False)
 # In a pipe, tables are as wide as they need to be: nobody wants half an id.
 _PIPE_WIDTH = 240
-_MINUTE_S = 60
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
 def exit_code(error: CurationError) -> int:
@@ -35,8 +35,17 @@ def exit_code(error: CurationError) -> int:
 
 def answer(view: RenderableType) -> None:
     """Prints what was asked for."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
-    console.print(view, markup=False, soft_wrap=isinstance(view, str))
+    answers().print(view, markup=False, soft_wrap=isinstance(view, str))
+
+
+def answers() -> Console:
+    """Returns the console of stdout; in a pipe it is as wide as a table may need."""
+    return Console(width=None if is_terminal() else _PIPE_WIDTH, highlight=False)
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout.isatty()
 
 
 def answer_json(document: str) -> None:
@@ -67,6 +76,23 @@ def warn(text: str) -> None:
 def suggest(command: str, purpose: str) -> None:
     """Says which command is useful next."""
     notes.print(Text.assemble(f"{purpose}: ", (command, "bold cyan")), soft_wrap=True)
+
+
+def suggest_all(commands: Sequence[tuple[str, str]]) -> None:
+    """Says which commands are useful next, each with what it is for."""
+    width = max(len(command) for command, _ in commands)
+    note("Next:")
+    for command, purpose in commands:
+        line = Text.assemble("  ", (f"{command:<{width}}", "bold cyan"), f"  {purpose}")
+        notes.print(line, soft_wrap=True)
+
+
+def age(seconds: float) -> str:
+    """Returns how long ago something was, in one unit: `12 s`, `5 min`, `3 h`, `9 days`."""
+    for unit, length_s in (("days", 2 * _DAY_S), ("h", 2 * _HOUR_S), ("min", 2 * _MINUTE_S)):
+        if seconds >= length_s:
+            return f"{int(2 * seconds // length_s)} {unit}"
+    return f"{int(max(seconds, 0.0))} s"
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,8 @@
-"""How runs look to a person: one run with its steps, and many runs in a table."""
+"""How one run looks to a person: its steps on a time line, what each waits for, what is known."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -9,13 +11,21 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from curation.ledger.engine import EngineTask
 from curation.links import public_url
-from curation.models import Run, Step
 from curation.states import RunState, StepName, StepState
 from pipeline.cli.output import duration, moment
+from pipeline.cli.waiting import waits_for
 
-_STYLES = {
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from curation.ledger.engine import EngineTask
+    from curation.models import Run, Step
+    from pipeline.cli.watch import Look
+
+STYLES = {
     RunState.COMPLETED: "green",
     RunState.FAILED: "red",
     RunState.CANCELED: "yellow",
@@ -33,22 +43,35 @@ _MARKS = {
     StepState.CANCELED: "✘",
 }
 # One for all, so that it does not begin anew with each look.
-_BUSY = Padding(Spinner("dots", style="cyan"), (0, 0, 0, 2))
-_BAR_WIDTH = 16
+_BUSY = Spinner("dots", style="cyan")
+_PROGRESS_WIDTH = 12
+# What mark, name, state and time of a step need; the rest of the line is for its bar.
+_COLUMNS_WIDTH = 48
+_SHORTEST_BAR, _LONGEST_BAR = 12, 60
+# Up to this width there is no room for two spaces between columns.
+_NARROW = 60
 
 
-def run_view(run: Run, *, task: EngineTask | None, now: float) -> Group:
-    """Returns a run with its four steps.
+class RunView:
+    """A run with its four steps, as wide as the terminal lets it be.
 
     Args:
-        run: The run.
-        task: Its task of our engine, or None.
-        now: The present by the ledger's clock, in seconds since the epoch.
+        look: The run at one moment.
     """
-    parts: list[RenderableType] = [_title(run, now), _steps(run, task, now)]
-    if run.error:
-        parts.append(Text(f"  {run.error.code}: {run.error.message}", style="red"))
-    return Group(*parts)
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        run, width = self._look.run, options.max_width
+        yield _title(run, self._look.now, is_wide=width > _NARROW)
+        for name in StepName:
+            indent = 2 if width > _NARROW else 0
+            yield Padding(_step_line(self._look, name, width), (0, 0, 0, indent), expand=False)
+            for detail in _details(self._look, name):
+                yield Padding(detail, (0, 0, 0, indent + 3), expand=False)
+        if run.error:
+            yield from _why(run)
 
 
 def facts_view(run: Run) -> Table:
@@ -59,52 +82,61 @@ def facts_view(run: Run) -> Table:
     return table
 
 
-def runs_view(runs: Sequence[Run]) -> Table:
-    """Returns a table of runs."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("RUN", "STATE", "CREATED", "SELECTED", "SOURCE"):
-        table.add_column(column, no_wrap=column != "SOURCE", overflow="fold")
-    for run in runs:
-        selected = _selected(run)
-        table.add_row(
-            run.run_id,
-            Text(run.state, style=_STYLES.get(run.state, "cyan")),
-            moment(run.created_at),
-            selected,
-            Text(public_url(run.request.source)),
-        )
-    return table
+def looks_view(looks: Sequence[Look]) -> Group:
+    """Returns several runs, one below the other."""
+    return Group(*map(RunView, looks))
 
 
-def _title(run: Run, now: float) -> Text:
+def selected(run: Run) -> str:
+    """Returns `25 of 250`, or nothing while that is not known."""
+    if run.selection.n_selected is None:
+        return ""
+    return f"{run.selection.n_selected} of {run.selection.n_frames}"
+
+
+def _title(run: Run, now: float, *, is_wide: bool) -> Text:
     return Text.assemble(
-        (run.run_id, "bold"),
-        f"  {_name(run.request.source)}  ",
-        (run.state, _STYLES.get(run.state, "cyan")),
+        (run.name, "bold"),
+        f"  {_file_name(run.request.source)}  ",
+        (run.state, STYLES.get(run.state, "cyan")),
         f"  {duration((run.ended_at or now) - run.created_at)}",
+        (f"  {run.run_id}" if is_wide else f"\n{run.run_id}", "dim"),
+        overflow="fold",
     )
 
 
-def _name(source: str) -> str:
+def _file_name(source: str) -> str:
     place = source.partition("?")[0] if "://" in source else source
     return place.rstrip("/").rpartition("/")[2]
 
 
-def _steps(run: Run, task: EngineTask | None, now: float) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name in StepName:
-        step = run.steps.get(name)
-        style = _STYLES.get(step.state, "cyan")
-        mark = _MARKS.get(step.state)
-        table.add_row(
-            Text(f"  {mark}", style=style) if mark else _BUSY,
-            name,
-            Text(step.state, style=style),
-            _elapsed(step, now),
-            _tries(step),
-            _doing(run, task) if name is StepName.RUN_SELECTION and not step.state.is_end else "",
-        )
-    return table
+def _step_line(look: Look, name: StepName, width: int) -> Table:
+    step = look.run.steps.get(name)
+    style = STYLES.get(step.state, "cyan")
+    line = Table.grid(padding=(0, 2 if width > _NARROW else 1, 0, 0))
+    # The same widths in each line: every step has a table of its own.
+    for column_width in (1, 16, 9, 11):
+        line.add_column(width=column_width, no_wrap=True)
+    mark = _MARKS.get(step.state)
+    cells: list[RenderableType] = [Text(mark, style=style) if mark else _BUSY, name.value]
+    cells += [Text(step.state, style=style), _elapsed(step, look.now)]
+    room = min(width - _COLUMNS_WIDTH, _LONGEST_BAR)
+    if room >= _SHORTEST_BAR:
+        line.add_column(width=room, no_wrap=True)
+        cells.append(_bar(look, step, room))
+    line.add_row(*cells)
+    return line
+
+
+def _bar(look: Look, step: Step, room: int) -> Text:
+    """Draws when the step was at work, between the beginning of the run and its end or now."""
+    if step.started_at is None:
+        return Text()
+    begin, end = look.run.created_at, look.run.ended_at or look.now
+    scale = room / max(end - begin, 0.001)
+    first = min(max(int((step.started_at - begin) * scale), 0), room - 1)
+    last = min(max(round(((step.ended_at or end) - begin) * scale), first + 1), room)
+    return Text.assemble(" " * first, ("━" * (last - first), STYLES.get(step.state, "cyan")))
 
 
 def _elapsed(step: Step, now: float) -> str:
@@ -113,19 +145,26 @@ def _elapsed(step: Step, now: float) -> str:
     return duration((step.ended_at or now) - step.started_at)
 
 
-def _tries(step: Step) -> str:
-    counts = {"attempt": step.attempts if step.attempts > 1 else 0, "look": step.looks}
-    return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n)
+def _details(look: Look, name: StepName) -> Iterator[RenderableType]:
+    step = look.run.steps.get(name)
+    if step.state.is_end:
+        return
+    if step.problem:
+        yield Text(f"try {step.attempts - 1}: {step.problem}", style="yellow", overflow="fold")
+    task = look.task if name is StepName.RUN_SELECTION else None
+    if task and task.state == "EMBEDDING" and task.n_frames:
+        yield _embedding(task)
+    elif step.state is StepState.PENDING:
+        return
+    elif words := waits_for(look, name):
+        yield Text(words, style="dim", overflow="fold")
 
 
-def _doing(run: Run, task: EngineTask | None) -> RenderableType:
-    word = Text(task.state if task else run.selection.state or "", style="dim")
-    if task is None or task.state != "EMBEDDING" or not task.n_done or not task.n_frames:
-        return word
+def _embedding(task: EngineTask) -> Table:
     row = Table.grid(padding=(0, 1))
     row.add_row(
-        word,
-        ProgressBar(total=task.n_frames, completed=task.n_done, width=_BAR_WIDTH),
+        Text(task.state, style="dim"),
+        ProgressBar(total=task.n_frames, completed=task.n_done or 0, width=_PROGRESS_WIDTH),
         Text(", ".join(_progress(task)), style="dim"),
     )
     return row
@@ -135,13 +174,22 @@ def _progress(task: EngineTask) -> Iterator[str]:
     progress = task.progress
     if progress is None or progress.frames_total is None:
         return
-    yield f"{progress.frames_done} of {progress.frames_total} frames"
+    yield f"{progress.frames_done or 0} of {progress.frames_total} frames"
     if task.n_segments:
         yield f"{task.segments_done}/{task.n_segments} segments"
     if progress.frames_per_s:
         yield f"{progress.frames_per_s:.0f}/s"
     if progress.eta_s:
         yield f"{duration(progress.eta_s)} left"
+
+
+def _why(run: Run) -> Iterator[RenderableType]:
+    if run.error is None:
+        return
+    where = f" in {run.error.step}" if run.error.step else ""
+    yield Text.assemble(("  Why: ", "bold red"), (f"{run.error.code}{where}", "red"))
+    message = Text(run.error.message, overflow="fold")
+    yield Padding(message, (0, 0, 0, 7), expand=False)
 
 
 def _amount(run: Run) -> str:
@@ -151,27 +199,20 @@ def _amount(run: Run) -> str:
     return f"{config.proportion_samples or 0:.3g} of the frames"
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
-    facts = [
-        ("source", public_url(run.request.source)),
-        ("keep", f"{_amount(run)}, by {run.selection.backend}"),
-        ("created", moment(run.created_at)),
-    ]
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    yield "source", public_url(run.request.source)
+    yield "keep", f"{_amount(run)}, by {run.selection.backend}"
+    yield "created", moment(run.created_at)
     if run.video:
-        facts.append(("video", f"{run.video.uri} ({run.video.size_bytes:,} bytes)"))
+        yield "video", f"{run.video.uri} ({run.video.size_bytes:,} bytes)"
     if run.instance:
-        seconds = run.cost.instance_seconds or 0.0
+        used = duration(run.cost.instance_seconds or 0.0)
         state = run.instance.state or "unknown"
-        facts.append(("instance", f"{run.instance.instance_id} {state}, used {duration(seconds)}"))
+        yield "instance", f"{run.instance.instance_id} {state}, used {used}"
     if run.selection.state:
-        selected = f", {_selected(run)} selected" if _selected(run) else ""
-        facts.append(("selection", f"{run.selection.state}{selected}"))
+        chosen = f", {selected(run)} selected" if selected(run) else ""
+        yield "selection", f"{run.selection.state}{chosen}"
     if run.resumed_from:
-        facts.append(("resumes", run.resumed_from))
-    return facts
-
-
-def _selected(run: Run) -> str:
-    if run.selection.n_selected is None:
-        return ""
-    return f"{run.selection.n_selected} of {run.selection.n_frames}"
+        yield "resumes", run.resumed_from
+    if run.same_as:
+        yield "same as", f"{run.same_as}, which had curated the same video in the same way"

@@ -1,19 +1,23 @@
 """Follows runs until they have ended, and shows how far they are while they go."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.live import Live
 
-from curation.ledger.engine import EngineTask
-from curation.models import Run
 from curation.states import StepName, StepState
 from pipeline import client
 from pipeline.cli import output
-from pipeline.cli.view import run_view
+from pipeline.cli.view import looks_view
+
+if TYPE_CHECKING:
+    from curation.ledger.engine import EngineTask
+    from curation.models import Run
 
 # Small Redis commands each time; often enough that nothing seems to stand still.
 _LOOK_EVERY_S = 0.5
@@ -38,9 +42,9 @@ class Look:
 
 
 def look_at(run_id: str) -> Look:
-    """Looks at a run once."""
-    ledger = client.ledger()
-    return Look(client.status(run_id), ledger.engine.get(run_id), ledger.store.now())
+    """Looks at a run once; its name or a unique beginning will do."""
+    ledger, run = client.ledger(), client.status(run_id)
+    return Look(run, ledger.engine.get(run.run_id), ledger.store.now())
 
 
 def follow(run_ids: Sequence[str], show: Show) -> list[Run]:
@@ -60,7 +64,7 @@ def progress() -> Iterator[Show]:
         yield _Lines().show
         return
     with Live(console=output.notes, refresh_per_second=_FRAMES_PER_S) as live:
-        yield lambda looks: live.update(Group(*map(_view, looks)))
+        yield lambda looks: live.update(looks_view(looks))
 
 
 class _Lines:
@@ -77,7 +81,7 @@ class _Lines:
     def _say_once(self, look: Look, change: str) -> None:
         if (look.run.run_id, change) not in self._said:
             self._said.add((look.run.run_id, change))
-            output.note(f"{output.moment(look.now)}  {look.run.run_id}  {change}")
+            output.note(f"{output.moment(look.now)}  {look.run.name}  {change}")
 
 
 def _changes(look: Look) -> Iterator[str]:
@@ -89,10 +93,8 @@ def _changes(look: Look) -> Iterator[str]:
             yield f"{name} {step.state}"
         elif step.state is not StepState.PENDING:
             yield f"{name} begun"
+        if step.problem:
+            yield f"{name} is tried again: {step.problem}"
     if run.selection.state:
         yield f"selection run {run.selection.state}"
     yield f"run {run.state}"
-
-
-def _view(look: Look) -> Group:
-    return run_view(look.run, task=look.task, now=look.now)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.models import Run
+from curation.names import run_name
 from curation.states import Outcome, RunState, StepName
 from tests.support.cli import end, new_run, start
 
@@ -29,7 +30,7 @@ def test_run__prints_the_id_alone(ledger: Ledger, curate: Curate) -> None:
     assert result.exit_code == 0
     assert run.state is RunState.PENDING
     assert run.request.source == "https://example.com/clip.mp4"
-    assert f"curate status {run_id}" in result.stderr
+    assert f"curate status {run.name}" in result.stderr
 
 
 def test_run__json_is_the_status_object(ledger: Ledger, curate: Curate) -> None:
@@ -110,7 +111,7 @@ def test_run__wait_ends_as_the_run_does(
 
     assert result.exit_code == code
     assert json.loads(result.stdout)["state"] == outcome.value
-    assert f"{run_id}  run {outcome.value}" in result.stderr
+    assert f"{run_name(run_id)}  run {outcome.value}" in result.stderr
 
 
 def test_run__wait_says_why_it_failed(ledger: Ledger, curate: Curate) -> None:
@@ -120,10 +121,12 @@ def test_run__wait_says_why_it_failed(ledger: Ledger, curate: Curate) -> None:
 
     result = curate("run", "/clip.mp4", "--backend", "engine", "--idempotency-key", "k", "--wait")
 
-    last = result.stderr.splitlines()[-2:]
-    assert last == [
+    name = run_name(run_id)
+    assert result.stderr.splitlines()[-4:] == [
         "Error: /clip.mp4 is empty. Check the file.",
-        f"Try again: curate resume {run_id}",
+        "Next:",
+        f"  curate logs {name}    see what its processes said",
+        f"  curate resume {name}  try again, without doing again what was done",
     ]
 
 
@@ -139,8 +142,8 @@ def test_run__ctrl_c_leaves_the_run_alone(ledger: Ledger, valkey: str) -> None:
     (run,) = ledger.runs.newest(9)
     assert process.returncode == 130
     assert stdout == ""
-    assert f"Run {run.run_id} goes on" in stderr
-    assert f"curate cancel {run.run_id}" in stderr
+    assert f"Run {run.name} goes on" in stderr
+    assert f"curate cancel {run.name}" in stderr
     assert run.outcome is None
 
 
@@ -162,7 +165,7 @@ def test_list__table_has_whole_ids_in_a_pipe(ledger: Ledger, curate: Curate) -> 
     source = "/videos/" + 10 * "a-long-name-" + ".mp4"
     run_id = new_run(ledger, source=source)
 
-    assert f"{run_id}  pending" in curate("list").stdout
+    assert f"{run_id}  {run_name(run_id)}  pending" in curate("list").stdout
     assert source in curate("list").stdout
 
 
@@ -206,11 +209,12 @@ def test_status__shows_steps_error_and_next_command(ledger: Ledger, curate: Cura
     result = curate("status", run_id)
 
     assert [step for step in StepName if f" {step} " not in result.stdout] == []
-    assert "source:empty: /clip.mp4 is empty. Check the file." in result.stdout
-    assert f"curate resume {run_id}" in result.stderr
+    assert "Why: source:empty" in result.stdout
+    assert "/clip.mp4 is empty. Check the file." in result.stdout
+    assert f"curate resume {run_name(run_id)}" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["status", "cancel", "resume", "report"])
+@pytest.mark.parametrize("command", ["status", "cancel", "resume", "report", "logs"])
 @pytest.mark.usefixtures("ledger")
 def test_unknown_run__is_2(command: str, curate: Curate) -> None:
     """A run that is not known is the caller's mistake, and the message says where to look."""
@@ -228,7 +232,7 @@ def test_cancel__decides_the_outcome(ledger: Ledger, curate: Curate) -> None:
 
     assert result.exit_code == 0
     assert ledger.runs.get(run_id).outcome is Outcome.CANCELED
-    assert f"Run {run_id} will end as canceled" in result.stderr
+    assert f"Run {run_name(run_id)} will end as canceled" in result.stderr
 
 
 def test_cancel__an_ended_run_stays_as_it_is(ledger: Ledger, curate: Curate) -> None:

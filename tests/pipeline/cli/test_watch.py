@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from curation.ledger import keys
+from curation.names import run_name
 from curation.states import Outcome, RunState, StepName, StepState
 from pipeline.cli import output, watch
-from pipeline.cli.view import run_view
+from pipeline.cli.view import RunView
 from tests.support.cli import end, new_run
 
 if TYPE_CHECKING:
@@ -87,10 +88,11 @@ def test_run_view__shows_every_step(ledger: Ledger) -> None:
 
     text = rendered(watch.look_at(run_id))
 
-    assert f"{run_id}  clip.mp4  failed" in text
+    assert f"{run_name(run_id)}  clip.mp4  failed" in text
     assert [step for step in StepName if f" {step} " not in text] == []
     assert f"{StepState.CANCELED}" in text
-    assert "source:empty: /clip.mp4 is empty." in text
+    assert "Why: source:empty" in text
+    assert "/clip.mp4 is empty." in text
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,6 @@ def test_duration__suits_its_length(seconds: float, text: str) -> None:
 def rendered(look: Look) -> str:
     """Returns what a terminal of 120 columns would show."""
     console = Console(file=io.StringIO(), width=120)
-    console.print(run_view(look.run, task=look.task, now=look.now))
+    console.print(RunView(look))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -1,0 +1,147 @@
+"""The command `curate run`: ask for a run, plan it without running it, stay until it has ended."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from curation.errors import RequestError
+from curation.models import Run, RunRequest
+from curation.selection_config import SelectionConfig, load_config
+from curation.source_uri import SourceKind, kind_of
+from curation.states import Backend
+from pipeline import client
+from pipeline.cli import output, plan
+from pipeline.cli.options import Json
+from pipeline.cli.stay import print_accepted, stay, suggest_next
+from pipeline.cli.view import selected
+
+_Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A file or folder, https://…, s3://bucket/prefix, pexels:popular or "
+        "pexels:search?query=WORDS. Without it: VIDEO_SOURCE.",
+        show_default=False,
+    ),
+]
+_Proportion = Annotated[
+    float | None,
+    typer.Option(help="Share of frames to keep, 0 to 1. Without it: PROPORTION_SAMPLES."),
+]
+_Backend = Annotated[
+    Backend | None, typer.Option(help="Who selects. Without it: SELECTION_BACKEND.")
+]
+_Key = Annotated[str | None, typer.Option(help="The same key gives the same run, however often.")]
+_Config = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="What to choose: JSON in the hosted service's language. Without it: SELECTION_CONFIG.",
+        show_default=False,
+    ),
+]
+_Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")]
+_Force = Annotated[bool, typer.Option("--force", help="Curate again what is curated already.")]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done and called. Changes nothing.")
+]
+# Where the caller has set a field of the request.
+_SET_BY = {
+    "source": "SOURCE",
+    "proportion_samples": "--proportion",
+    "selection_backend": "--backend",
+    "idempotency_key": "--idempotency-key",
+    "selection_config": "--selection-config",
+}
+
+
+def run(  # noqa: PLR0913  # each is an option of the command
+    source: _Source = None,
+    *,
+    proportion: _Proportion = None,
+    backend: _Backend = None,
+    idempotency_key: _Key = None,
+    selection_config: _Config = None,
+    wait: _Wait = False,
+    force: _Force = False,
+    dry_run: _DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Asks for a run: one video in, its most diverse frames out.
+
+    Example: curate run clip.mp4 --proportion 0.1 --wait
+    """
+    request = _request(
+        source=_absolute(source),
+        proportion_samples=proportion,
+        selection_backend=backend,
+        idempotency_key=idempotency_key,
+        selection_config=_loaded(selection_config),
+        skip_curated=not force,
+    )
+    earlier = _curated(request)
+    if dry_run:
+        plan.show(request, earlier, as_json=as_json)
+    elif earlier:
+        _tell_curated(earlier, as_json=as_json)
+    else:
+        run_id = client.enqueue(request)
+        if wait:
+            stay(run_id, as_json=as_json)
+        print_accepted(run_id, as_json=as_json)
+
+
+def _request(**asked: object) -> RunRequest:
+    try:
+        return RunRequest.model_validate(asked)
+    except ValidationError as error:
+        problems = [
+            f"{_SET_BY[str(item['loc'][0])]} {item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise typer.BadParameter("; ".join(problems)) from None
+
+
+def _loaded(config: str | None) -> SelectionConfig | None:
+    try:
+        return load_config(config) if config else None
+    except ValueError as error:
+        raise RequestError(f"{error}.", code="request:selection-config") from None
+
+
+def _absolute(source: str | None) -> str | None:
+    """Returns the source, a relative path made absolute: the ingest worker is elsewhere."""
+    if source is None or kind_of(source) is not SourceKind.FOLDER or source.startswith("file:"):
+        return source
+    path = Path(source).absolute()
+    if not path.exists():
+        output.warn(f"{path} does not exist here. The ingest worker will look for it on its side.")
+    return str(path)
+
+
+def _curated(request: RunRequest) -> Run | None:
+    """Returns the run that has curated a file of this machine; for all else the run finds out.
+
+    A key is a promise of its own: the same key, the same run.
+    """
+    path = Path(request.source or "")
+    if not request.skip_curated or request.idempotency_key or not path.is_file():
+        return None
+    with output.notes.status(f"Reading {path.name}"), path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return client.curated(sha256, request)
+
+
+def _tell_curated(run: Run, *, as_json: bool) -> None:
+    output.note(
+        f"The same video is curated already, in the same way: {selected(run)} frames, "
+        f"by {run.name}. Nothing was started; --force curates it again."
+    )
+    if as_json:
+        output.answer_json(run.to_json())
+    else:
+        output.answer(run.run_id)
+    suggest_next(run)
