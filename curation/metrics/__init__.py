@@ -1,0 +1,1 @@
+"""Prometheus metrics, computed from the ledger and the broker at each scrape."""
