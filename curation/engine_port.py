@@ -26,6 +26,9 @@ class VideoOfRun:
         uri: Goes into the results; its last part is the video's file name.
         sha256: Of the video, goes into the results.
         config: What to choose.
+        results_uri: `s3://bucket/prefix/` of the run's results, goes into exports.
+        embedding_s: Seconds that its segments took to be embedded, goes into the report; None if
+            they are not embedded yet.
     """
 
     open: Callable[[], BinaryIO]
@@ -33,6 +36,8 @@ class VideoOfRun:
     uri: str
     sha256: str
     config: SelectionConfig
+    results_uri: str = ""
+    embedding_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -55,10 +60,17 @@ class VideoPlan:
 
 @dataclass(frozen=True)
 class FrameSelection:
-    """What the engine made of a video: counts, and file names in order of choice."""
+    """What the engine made of a video.
+
+    Attributes:
+        n_frames: Frames in the video.
+        filenames: Pictures of the selected ones, in order of choice.
+        report: Name of the report, relative to the run's results; None if there is none.
+    """
 
     n_frames: int
     filenames: list[str]
+    report: str | None = None
 
 
 class FrameSelector(Protocol):

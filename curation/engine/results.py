@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curation.engine.report_facts import facts_json, facts_npz
+from curation.report.page import build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from curation.engine.outcome import Outcome
+
+    NamedResult = tuple[str, bytes, str]
+
+log = logging.getLogger(__name__)
+
+REPORT = "report.html"
 
 
 def write_results(
@@ -25,18 +33,20 @@ def write_results(
     *,
     write: Callable[[str, bytes, str], None],
     on_result: Callable[[], None],
-) -> None:
-    """Writes all results but the pictures.
+) -> list[str]:
+    """Writes all results but the pictures, and returns their names.
 
     Args:
         outcome: What came of the run.
         write: Writes a result: name relative to the run, content, MIME type.
         on_result: Called before each. It may raise, which ends the work.
     """
-    for name, make, mime_type in _RESULTS:
-        content = make(outcome)
+    names = []
+    for name, content, mime_type in _results(outcome):
         on_result()
         write(name, content, mime_type)
+        names.append(name)
+    return names
 
 
 def embeddings_npy(outcome: Outcome) -> bytes:
@@ -66,10 +76,23 @@ def selection_json(outcome: Outcome) -> bytes:
 
 
 _BINARY, _JSON = "application/octet-stream", "application/json"
-_RESULTS: tuple[tuple[str, Callable[[Outcome], bytes], str], ...] = (
-    ("embeddings.npy", embeddings_npy, _BINARY),
-    ("report_facts.npz", facts_npz, _BINARY),
-    ("report_facts.json", facts_json, _JSON),
-    ("selected.txt", selected_txt, "text/plain"),
-    ("selection.json", selection_json, _JSON),
-)
+
+
+def _results(outcome: Outcome) -> Iterator[NamedResult]:
+    yield "embeddings.npy", embeddings_npy(outcome), _BINARY
+    arrays, facts, record = facts_npz(outcome), facts_json(outcome), selection_json(outcome)
+    yield "report_facts.npz", arrays, _BINARY
+    yield "report_facts.json", facts, _JSON
+    yield from _report(outcome.video.run_id, arrays=arrays, facts=facts, record=record)
+    yield "selected.txt", selected_txt(outcome), "text/plain"
+    yield "selection.json", record, _JSON
+
+
+def _report(run_id: str, *, arrays: bytes, facts: bytes, record: bytes) -> Iterator[NamedResult]:
+    """Yields the report, or nothing: it is a present, and no run fails for it."""
+    try:
+        page = build_report(selection_json=record, facts_json=facts, facts_npz=arrays)
+    except Exception:
+        log.warning("The report could not be made", extra={"run_id": run_id}, exc_info=True)
+        return
+    yield REPORT, page, "text/html; charset=utf-8"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from curation.engine.opening import undecodable
 from curation.engine.outcome import Outcome
 from curation.engine.packets import Segment
 from curation.engine.pictures import write_pictures
-from curation.engine.results import write_results
+from curation.engine.results import REPORT, write_results
 from curation.engine.segments import plan_segments
 from curation.engine_port import FrameSelection, VideoPlan
 
@@ -85,7 +86,10 @@ class Engine:
         self, video: VideoOfRun, *, write: Write, progress: EngineProgress
     ) -> FrameSelection:
         """Does all of this at once; see the port."""
-        return self._select(video, self._embed(video, Segment(), progress), write, progress)
+        started = time.monotonic()
+        frames = self._embed(video, Segment(), progress)
+        timed = replace(video, embedding_s=time.monotonic() - started)
+        return self._select(timed, frames, write, progress)
 
     def _embed(self, video: VideoOfRun, segment: Segment, progress: EngineProgress) -> Frames:
         with video.open() as file, open_video(file, name=video.name) as opened:
@@ -106,12 +110,14 @@ class Engine:
             saving = partial(progress, SAVING, None, None)
             pictures = write_pictures(opened, frames, choice, write=write, on_picture=saving)
         timings_s = {"choice": chosen - started, "saving": time.monotonic() - chosen}
+        if video.embedding_s is not None:
+            timings_s["embedding"] = video.embedding_s
         embedder = self._embedder
         outcome = Outcome(video, frames, damage, choice, pictures, embedder, timings_s)
-        write_results(outcome, write=write, on_result=saving)
+        written = write_results(outcome, write=write, on_result=saving)
         names = [frame.filename for frame in pictures.selected]
         self._pools.remember(video, embedder, frames.embeddings[choice.indices], names)
-        return FrameSelection(len(frames), names)
+        return FrameSelection(len(frames), names, report=REPORT if REPORT in written else None)
 
     def _choose(
         self, video: VideoOfRun, frames: Frames, damage: Damage, progress: EngineProgress

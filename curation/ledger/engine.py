@@ -36,6 +36,7 @@ class EngineTask:
         embedded_at: When the last frame was embedded, seconds since the epoch; 0 before.
         n_selected: Frames selected, at the end.
         filenames_uri: Object that lists the selected frames, at the end.
+        report_uri: Object that shows the report, at the end, if there is one.
         code: Error code of a bad end, or an empty string.
         message: Why it ended badly, or an empty string.
     """
@@ -53,6 +54,7 @@ class EngineTask:
     embedded_at: float = 0.0
     n_selected: int | None = None
     filenames_uri: str | None = None
+    report_uri: str | None = None
     code: str = ""
     message: str = ""
 
@@ -110,6 +112,7 @@ def to_engine_task(fields: Mapping[str, str]) -> EngineTask | None:
         embedded_at=float(fields.get("embedded_at", "0")),
         n_selected=_count(fields.get("n_selected")),
         filenames_uri=fields.get("filenames_uri"),
+        report_uri=fields.get("report_uri"),
         code=fields.get("code", ""),
         message=fields.get("message", ""),
     )

@@ -184,7 +184,7 @@ def _carry_out(
 
 
 def _video_of(run: Run, place: Workplace) -> VideoOfRun:
-    video = run.video
+    video, task = run.video, place.tasks.get(run.run_id)
     if video is None:
         raise RunEnded(f"Run {run.run_id} has no verified video.")
     return VideoOfRun(
@@ -193,6 +193,8 @@ def _video_of(run: Run, place: Workplace) -> VideoOfRun:
         uri=video.uri,
         sha256=video.sha256,
         config=run.request.config,
+        results_uri=_prefix(run, place),
+        embedding_s=task.embedded_at - task.began_at if task and task.embedded_at else None,
     )
 
 
@@ -216,6 +218,7 @@ def _end(work: PartAtWork, selection: FrameSelection, run: Run, place: Workplace
         n_frames=selection.n_frames,
         n_selected=len(selection.filenames),
         filenames_uri=f"{_prefix(run, place)}selected.txt",
+        report_uri=f"{_prefix(run, place)}{selection.report}" if selection.report else None,
     )
 
 

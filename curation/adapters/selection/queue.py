@@ -59,6 +59,7 @@ class EngineQueue:
             n_frames=task.n_frames,
             n_selected=task.n_selected,
             filenames_uri=task.filenames_uri,
+            report_uri=task.report_uri,
         )
 
     def cancel(self, run: Run) -> None:

@@ -193,3 +193,31 @@ def test_write_results__writes_nothing_more_when_the_run_is_over() -> None:
         )
 
     assert written == ["embeddings.npy", "report_facts.npz"]
+
+
+def test_write_results__names_what_it_has_written() -> None:
+    """`selected.txt` and `selection.json` come last: their presence means all the rest is there."""
+    written: dict[str, str] = {}
+
+    names = write_results(
+        new_outcome(),
+        write=lambda name, _data, mime: written.update({name: mime}),
+        on_result=lambda: None,
+    )
+
+    assert names == list(written)
+    assert names[-2:] == ["selected.txt", "selection.json"]
+    assert written["report.html"] == "text/html; charset=utf-8"
+
+
+def test_write_results__goes_on_without_a_report(caplog: pytest.LogCaptureFixture) -> None:
+    """A report that cannot be made is one warning; all else is written."""
+    outcome = new_outcome()
+    # No map can be drawn of a time that is none.
+    outcome.frames.timestamps_s[5] = np.nan
+
+    names = write_results(outcome, write=lambda _name, _data, _mime: None, on_result=lambda: None)
+
+    assert "report.html" not in names
+    assert names[-1] == "selection.json"
+    assert [record.getMessage() for record in caplog.records] == ["The report could not be made"]
