@@ -11,6 +11,7 @@ from pipeline.cli import (
     doctor,
     listing,
     logs,
+    metrics,
     output,
     run,
     runs,
@@ -49,6 +50,7 @@ app.command("resume")(runs.resume)
 app.command("report")(runs.report)
 app.command("logs")(logs.logs)
 app.command("serve")(serve.serve)
+app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.doctor)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from curation.errors import CurationError
 from pipeline import client
-from pipeline.web import costs, gantt, results
+from pipeline.web import costs, gantt, metrics, results
 from pipeline.web.instances import instances
 from pipeline.web.problems import headers_of, status_of
 from pipeline.web.reference import operations
@@ -149,6 +149,7 @@ def create_pages(api: FastAPI) -> FastAPI:
     """
     pages = FastAPI(openapi_url=None, redirect_slashes=False)
     pages.include_router(router)
+    pages.include_router(metrics.router)
     pages.mount("/static", StaticFiles(directory=_FOLDER / "static"))
 
     @_read(pages.router, "/openapi.json")
