@@ -69,6 +69,7 @@ class Cluster:
         is_dead: Whether everything is dead for good.
         texts: Every message that was published.
         pending: Messages that are not acknowledged.
+        longest_s: Longest countdown that was asked for.
         most_pending: Messages at once, at most, without the reaper's.
         n_actors: Processes at work.
     """
@@ -80,6 +81,7 @@ class Cluster:
     is_dead: bool = False
     texts: list[str] = field(default_factory=list)
     pending: dict[int, Delivery] = field(default_factory=dict)
+    longest_s: float = 0.0
     most_pending: int = 0
     n_actors: int = 0
     _count: int = 0
@@ -98,7 +100,9 @@ class Cluster:
         """Takes a message that was published."""
         eta = raw["headers"].get("eta")
         self.texts.append(repr(raw["headers"]) + raw["body"])
-        self.put(raw, _epoch(eta) if eta else CLOCK.now)
+        due_at = _epoch(eta) if eta else CLOCK.now
+        self.longest_s = max(self.longest_s, due_at - CLOCK.now)
+        self.put(raw, due_at)
 
     def put(self, raw: dict[str, Any], due_at: float) -> None:
         """Has a message delivered at a moment."""

@@ -118,10 +118,18 @@ class Bench:
             yield Break("a failure is told", "The selection run failed, the run is completed")
         if cell.must_boot_once and len(history.billed) > len(history.runs):
             yield Break("started once", f"{len(history.billed)} boots")
+        if cell.fault == "F11" and any(run.error[:1] == ("run:deadline",) for run in history.runs):
+            yield Break("the reason is told", "A permanent refusal was taken for a lack of time")
         if cell.fault == "F6" and world.n_twins:
             yield Break("one at work", "Two deliveries worked on one step at the same time")
-        if world.cluster.most_pending > _MOST_PENDING:
-            yield Break("copies do not multiply", f"{world.cluster.most_pending} messages at once")
+        yield from self._copies()
+
+    def _copies(self) -> Iterator[Break]:
+        here = self.world.cluster
+        if here.most_pending > _MOST_PENDING:
+            yield Break("copies do not multiply", f"{here.most_pending} messages at once")
+        if here.longest_s > here.visibility_s:
+            yield Break("copies do not multiply", f"A message waits for {here.longest_s:.0f} s")
 
     def play(self, cell: Cell, seed: int) -> tuple[History, Strike]:
         """Plays a cell with a seed; returns what happened."""
