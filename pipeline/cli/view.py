@@ -46,7 +46,7 @@ _MARKS = {
 _BUSY = Spinner("dots", style="cyan")
 _PROGRESS_WIDTH = 12
 # What mark, name, state and time of a step need; the rest of the line is for its bar.
-_COLUMNS_WIDTH = 48
+_COLUMNS_WIDTH = 47
 _SHORTEST_BAR, _LONGEST_BAR = 12, 60
 # Up to this width there is no room for two spaces between columns.
 _NARROW = 60
