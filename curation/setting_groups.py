@@ -195,6 +195,7 @@ class WebSettings(BaseSettings):
     web_basic_auth: SecretStr | None = Field(
         None, description="user:password of the pages, needed to start them"
     )
+    web_port: int = Field(8080, gt=0, lt=65_536, description="Port of pages and HTTP API")
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the HTTP API; empty: there is none"
     )

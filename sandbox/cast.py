@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SERVERS = ("valkey", "s3", "cloud", "pexels", "flower")
+SERVERS = ("valkey", "s3", "cloud", "pexels", "flower", "web")
 HOSTED_SERVERS = ("lightly",)
 CONTROL_QUEUES = "ingest,compute,selection,reaper,reports"
 CONTROL_WORKER = "control@sandbox"
@@ -75,7 +75,7 @@ class Cast:
 
     def celery(self) -> list[Part]:
         """Returns the pipeline's own processes; the engine's worker runs on the instance."""
-        return [self._control_worker(), self._beat(), self._flower()]
+        return [self._control_worker(), self._beat(), self._flower(), self._web()]
 
     def _s3(self) -> Part:
         environment, port = self._environment, self._ports["s3"]
@@ -132,6 +132,13 @@ class Cast:
             layer=2,
         )
         return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
+
+    def _web(self) -> Part:
+        port = self._ports["web"]
+        process = self._python(
+            *("web", "pipeline.cli", "serve", "--host", HOST, "--port", str(port)), layer=2
+        )
+        return Part(process, lambda: http_answers(port, "/health", status=200))
 
     def _python(self, name: str, *arguments: str, layer: int, grace_s: float = 5.0) -> Process:
         return Process(

@@ -71,10 +71,14 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
     """
     pexels = f"{HOST}:{ports['pexels']}"
     return _aws_settings(ports) | {
+        # Whoever may start a sandbox may read this machine's files anyway.
+        "API_LOCAL_SOURCES": "true",
+        "API_TOKEN": secrets.token_urlsafe(24),
         "ALLOWED_VIDEO_HOSTS": pexels,
         "EC2_REGION": REGION,
         "EC2_INSTANCE_ID": INSTANCE_ID,
         "FLOWER_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
+        "FLOWER_URL": f"http://{HOST}:{ports['flower']}/",
         "INSTANCE_POLL_INTERVAL_S": "0.5",
         "PEXELS_API_KEY": secrets.token_urlsafe(30),
         "PEXELS_API_URL": f"http://{pexels}",
@@ -87,6 +91,7 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         "SCRIPT_PATH": str(ROOT / "sandbox" / "instance" / "run.sh"),
         "SELECTION_BACKEND": "engine",
         "VIDEO_SOURCE": str(clip()),
+        "WEB_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
     }
 
 

@@ -1,7 +1,7 @@
 """The pipeline on one machine against the real settings: `python -m sandbox.stack up` or `down`.
 
-A broker unless there is one, a Celery worker for each queue, beat and Flower, in the background
-and each restarted when it dies. Everything they leave is in `var/` of the current folder.
+A broker unless there is one, a Celery worker for each queue, beat, Flower and the pages, in the
+background and each restarted when it dies. What they leave is in `var/` of the current folder.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 QUEUES = ("ingest", "compute", "selection", "reaper", "reports")
 DEFAULT_REDIS_URL = f"redis://{HOST}:6379/0"
-# Flower's own name and default.
+# Names and defaults of Flower's own setting and of ours.
 FLOWER_PORT = ("FLOWER_PORT", "5555")
+WEB_PORT = ("WEB_PORT", "8080")
 
 
 def main() -> None:
@@ -63,12 +65,10 @@ def up(folder: Path) -> str:
         raise
     supervisor.leave()
     names = [part.process.name for layer in layers for part in layer]
-    flower = "not started. Set FLOWER_BASIC_AUTH=user:password to have it."
-    if "flower" in names:
-        flower = f"http://{HOST}:{_flower_port(settings)}/"
     return (
         f"Running: {', '.join(names)}\n"
-        f"Flower:  {flower}\n"
+        f"Pages:   {_place('WEB_BASIC_AUTH', WEB_PORT, settings)}\n"
+        f"Flower:  {_place('FLOWER_BASIC_AUTH', FLOWER_PORT, settings)}\n"
         f"Logs:    {folder / 'logs'}\n"
         "Stop it: make down"
     )
@@ -80,6 +80,12 @@ def down(folder: Path) -> str:
         return "Nothing was running."
     Supervisor(folder).stop()
     return "Everything has ended."
+
+
+def _place(login: str, port: tuple[str, str], settings: Mapping[str, str]) -> str:
+    if login not in settings:
+        return f"not started. Set {login}=user:password to have it."
+    return f"http://{HOST}:{settings.get(*port)}/"
 
 
 def _settings() -> dict[str, str]:
@@ -95,7 +101,9 @@ def _layers(folder: Path, settings: Mapping[str, str]) -> list[list[Part]]:
     queues = QUEUES if "EC2_INSTANCE_ID" in settings else (*QUEUES, "engine")
     celery = [*(_worker(folder, queue, url) for queue in queues), _beat(folder)]
     if "FLOWER_BASIC_AUTH" in settings:
-        celery.append(_flower(folder, _flower_port(settings)))
+        celery.append(_flower(folder, int(settings.get(*FLOWER_PORT))))
+    if "WEB_BASIC_AUTH" in settings:
+        celery.append(_web(folder, settings))
     return [_broker(folder, url), celery]
 
 
@@ -130,19 +138,28 @@ def _beat(folder: Path) -> Part:
     return Part(process, lambda: True)
 
 
-def _flower_port(settings: Mapping[str, str]) -> int:
-    return int(settings.get(*FLOWER_PORT))
-
-
 def _flower(folder: Path, port: int) -> Part:
     process = _celery(folder, "flower", *("flower", f"--address={HOST}", f"--port={port}"))
     return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
 
 
+def _web(folder: Path, settings: Mapping[str, str]) -> Part:
+    port = int(settings.get(*WEB_PORT))
+    process = _python(folder, "web", "pipeline.cli", "serve", "--port", str(port))
+    if "FLOWER_BASIC_AUTH" in settings and "FLOWER_URL" not in settings:
+        link = _place("FLOWER_BASIC_AUTH", FLOWER_PORT, settings)
+        process = replace(process, environment={"FLOWER_URL": link})
+    return Part(process, lambda: http_answers(port, "/health", status=200))
+
+
 def _celery(folder: Path, name: str, *arguments: str) -> Process:
+    return _python(folder, name, "celery", "-A", "pipeline", *arguments)
+
+
+def _python(folder: Path, name: str, *arguments: str) -> Process:
     return Process(
         name=name,
-        command=[sys.executable, "-m", "celery", "-A", "pipeline", *arguments],
+        command=[sys.executable, "-m", *arguments],
         # Where the user is, because that is where `.env` is looked for.
         folder=str(Path.cwd()),
         log=str(_log(folder, name)),

@@ -149,10 +149,12 @@ class World:
         return [self.data / "logs", self.data / "instance" / "tmp"]
 
     def _make_links(self) -> dict[str, str]:
+        pages = f"{self.environment['WEB_BASIC_AUTH']}@{HOST}:{self.ports['web']}"
         flower = f"{self.environment['FLOWER_BASIC_AUTH']}@{HOST}:{self.ports['flower']}"
+        celery = {"Pages": f"http://{pages}/", "Flower": f"http://{flower}/"}
         results = urlsplit(self.environment["S3_LIGHTLY_BUCKET"])
         folder = self.data / "buckets" / results.netloc / results.path.strip("/")
-        return ({"Flower": f"http://{flower}/"} if self._celery else {}) | {
+        return (celery if self._celery else {}) | {
             "Results": folder.as_uri(),
             "Logs": (self.data / "logs").as_uri(),
         }

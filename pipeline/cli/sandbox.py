@@ -26,6 +26,7 @@ _PARTS = {
     "control": "Celery worker: every queue but the engine's",
     "beat": "Celery beat: wakes the reaper",
     "flower": "Flower: dashboard of tasks and workers",
+    "web": "Pages: runs, frames, instances, cost; and the HTTP API",
 }
 
 

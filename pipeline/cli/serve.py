@@ -11,10 +11,13 @@ from pipeline.cli import output
 _Host = Annotated[
     str, typer.Option(help="Address to listen on. Beyond this machine: behind a proxy with TLS.")
 ]
-_Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+_Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port to listen on. Without it: WEB_PORT (8080)."),
+]
 
 
-def serve(*, host: _Host = "127.0.0.1", port: _Port = 8080) -> None:
+def serve(*, host: _Host = "127.0.0.1", port: _Port = None) -> None:
     """Serves the pages, and the HTTP API if API_TOKEN is set, until Ctrl-C.
 
     Example: curate serve --port 8080
@@ -27,6 +30,7 @@ def serve(*, host: _Host = "127.0.0.1", port: _Port = 8080) -> None:
 
     settings = client.settings()
     login = check_login(settings.web.web_basic_auth)
+    port = port or settings.web.web_port
     app = create_app(login, loopback_only=_is_loopback(host))
     output.note(f"The pages are at http://{host}:{port}/, with the password of WEB_BASIC_AUTH.")
     if settings.web.api_token is None:

@@ -128,12 +128,10 @@ def show_instances() -> Response:
 def show_cost() -> Response:
     """Shows what the newest runs have cost."""
     runs = client.ledger().runs.newest(MOST_SEARCHED)
-    days = costs.by_day(runs)
     return _page(
         "cost",
         total=costs.total(runs),
-        days=days,
-        most_s=max((line.seconds for line in days), default=0.0) or 1.0,
+        days=costs.by_day(runs),
         sources=costs.by_source(runs),
         runs=[(run, costs.money_of(run)) for run in runs[:50]],
         currency=costs.currency_of(runs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fastapi import FastAPI
+
+# An entry of a docstring's `Attributes`: the name, and a text whose later lines are indented.
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ def _body(facts: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[Fi
     schema = facts["requestBody"]["content"]["application/json"]["schema"]
     names = [item["$ref"].rpartition("/")[2] for item in schema["anyOf"] if "$ref" in item]
     for name in names:
-        for field, item in described["components"]["schemas"][name]["properties"].items():
-            yield Field(field, "body", _type(item), item.get("description", ""))
+        model = described["components"]["schemas"][name]
+        meanings = dict(_ATTRIBUTE.findall(model["description"]))
+        for field, item in model["properties"].items():
+            yield Field(field, "body", _type(item), " ".join(meanings.get(field, "").split()))
 
 
 def _type(schema: Mapping[str, Any]) -> str:

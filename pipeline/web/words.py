@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from curation.links import public_url
 from curation.models import split_bucket_uri
@@ -38,6 +39,7 @@ def environment() -> Environment:
         "ago": ago,
         "bucket_path": bucket_path,
         "clock": clock,
+        "code_words": code_words,
         "duration": duration,
         "moment": moment,
         "short_source": short_source,
@@ -66,6 +68,14 @@ def clock(seconds: float) -> str:
         if seconds >= 2 * length_s:
             return f"{seconds / length_s:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+def code_words(text: str) -> Markup:
+    """Returns a text in which what stands between backticks is code."""
+    words = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(word) if i % 2 else word for i, word in enumerate(words)
+    )
 
 
 def size(count: int) -> str:
@@ -97,4 +107,4 @@ def amount(run: Run) -> str:
     config = run.request.config
     if config.n_samples:
         return f"{config.n_samples} frames"
-    return f"{config.proportion_samples or 0:.3g} of the frames"
+    return f"{100 * (config.proportion_samples or 0):.3g} % of the frames"

@@ -107,9 +107,10 @@ def test_door__lets_nothing_of_the_users_own_in(world: World, tmp_path: Path) ->
     assert printed == f"None None s3://input/videos/\nNone {tmp_path}\n"
 
 
-def test_flower__wants_a_password(world: World) -> None:
-    """The link that a person is given opens Flower, and nothing else does."""
-    link = urlsplit(world.links["Flower"])
+@pytest.mark.parametrize("name", ["Pages", "Flower"])
+def test_pages__want_a_password(world: World, name: str) -> None:
+    """The link that a person is given opens our pages, or Flower, and nothing else does."""
+    link = urlsplit(world.links[name])
     login = base64.b64encode(f"{link.username}:{link.password}".encode()).decode()
     url = f"http://127.0.0.1:{link.port}/"
 
@@ -122,7 +123,7 @@ def test_flower__wants_a_password(world: World) -> None:
     refusal.value.close()
 
 
-@pytest.mark.parametrize("name", ["cloud", "pexels", "control", "beat", "flower"])
+@pytest.mark.parametrize("name", ["cloud", "pexels", "control", "beat", "flower", "web"])
 def test_world__restarts_who_is_killed(world: World, name: str) -> None:
     """Whoever is killed is started again and does its work."""
     before = world.processes[name]
@@ -143,6 +144,8 @@ def answers(world: World, name: str) -> bool:
         return http_answers(world.ports[name], "/sandbox/health", status=200)
     if name == "flower":
         return http_answers(world.ports["flower"], "/healthcheck", status=200)
+    if name == "web":
+        return http_answers(world.ports["web"], "/health", status=200)
     return (
         world.log("beat").read_text().count("beat: Starting") == 1 + world.processes[name].restarts
     )

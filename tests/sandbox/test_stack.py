@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox.launch import Part
 
 QUEUES = ["ingest", "compute", "selection", "reaper", "reports"]
+PAGES = ["beat", "flower", "web"]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,9 @@ def world() -> Iterator[World]:
 def settings(world: World) -> dict[str, str]:
     """What the user has set: a broker of their own, which is not running, and no instance."""
     url = f"redis://:secret@127.0.0.1:{free_port()}/0"
-    changed = {"REDIS_URL": url, "FLOWER_PORT": str(free_port())}
+    ports = {name: str(free_port()) for name in ("FLOWER_PORT", "WEB_PORT")}
     kept = {name: value for name, value in world.environment.items() if name != "EC2_INSTANCE_ID"}
-    return kept | changed
+    return kept | ports | {"REDIS_URL": url}
 
 
 def run(command: str, folder: Path, settings: Mapping[str, str]) -> str:
@@ -63,7 +64,8 @@ def test_up__runs_until_down(settings: dict[str, str], tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "var")
     try:
         assert run("up", tmp_path, settings).splitlines() == [
-            "Running: valkey, ingest, compute, selection, reaper, reports, engine, beat, flower",
+            f"Running: {', '.join(['valkey', *QUEUES, 'engine', *PAGES])}",
+            f"Pages:   http://127.0.0.1:{settings['WEB_PORT']}/",
             f"Flower:  http://127.0.0.1:{settings['FLOWER_PORT']}/",
             f"Logs:    {tmp_path}/var/logs",
             "Stop it: make down",
@@ -97,9 +99,9 @@ def test_up__names_who_does_not_start(
 @pytest.mark.parametrize(
     ("changed", "names"),
     [
-        ({}, ["valkey", *QUEUES, "engine", "beat", "flower"]),
-        ({"EC2_INSTANCE_ID": "i-0123456789abcdef0"}, ["valkey", *QUEUES, "beat", "flower"]),
-        ({"REDIS_URL": "rediss://elsewhere:6379/0"}, [*QUEUES, "engine", "beat", "flower"]),
+        ({}, ["valkey", *QUEUES, "engine", *PAGES]),
+        ({"EC2_INSTANCE_ID": "i-0123456789abcdef0"}, ["valkey", *QUEUES, *PAGES]),
+        ({"REDIS_URL": "rediss://elsewhere:6379/0"}, [*QUEUES, "engine", *PAGES]),
     ],
 )
 def test_layers__are_what_the_settings_ask_for(
@@ -120,12 +122,15 @@ def test_layers__have_no_second_broker(
     assert "valkey" not in names_of(layers)
 
 
-def test_layers__have_no_flower_without_a_password(
-    settings: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("login", "name"), [("FLOWER_BASIC_AUTH", "flower"), ("WEB_BASIC_AUTH", "web")]
+)
+def test_layers__have_no_pages_without_a_password(
+    settings: dict[str, str], login: str, name: str, tmp_path: Path
 ) -> None:
-    """Flower shows everything, so it is not started for everybody."""
-    del settings["FLOWER_BASIC_AUTH"]
+    """Flower and our pages show everything, so they are not started for everybody."""
+    del settings[login]
 
-    layers = stack._layers(tmp_path, settings)
+    names = names_of(stack._layers(tmp_path, settings))
 
-    assert "flower" not in names_of(layers)
+    assert {"flower", "web"} - set(names) == {name}

@@ -32,7 +32,7 @@ def test_sandbox__says_what_runs_where_and_ends_with_ctrl_c(tmp_path: Path) -> N
     assert json.loads(answer.stdout) == {"schema": 1, "items": []}
     assert process.returncode == 130
     assert re.findall(r"process \d+", shown)
-    assert {"Flower", "Results", "Logs"} <= set(
+    assert {"Pages", "Flower", "Results", "Logs"} <= set(
         re.findall(r"^  (\w+) +\w+://", shown, re.MULTILINE)
     )
     assert re.search(r"enter curate run \S+bikes\.mp4 --wait", notes)
