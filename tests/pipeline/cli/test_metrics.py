@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.servers import free_port
 
 if TYPE_CHECKING:
+    import pytest
+
     from curation.ledger.ledger import Ledger
     from tests.support.cli import Curate
 
