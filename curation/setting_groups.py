@@ -15,6 +15,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
+LogFormat = Literal["text", "json"]
 # Part of a key in the Lightly bucket.
 DATAPOOL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
@@ -176,6 +177,16 @@ class RunSettings(BaseSettings):
     )
     log_dir: str = Field("var/logs", description="Folders that curate logs reads, comma-separated")
     liveness_file: str | None = Field(None, description="File that a working Celery process renews")
+
+
+class LogSettings(BaseSettings):
+    """What the Celery processes write about their work."""
+
+    model_config = _config("LOG_")
+
+    format: LogFormat = Field(
+        "text", description="Lines of the Celery processes: text, or json, one object a line"
+    )
 
 
 class FlowerSettings(BaseSettings):

@@ -15,6 +15,7 @@ from curation.setting_groups import (
     Ec2Settings,
     FlowerSettings,
     LightlySettings,
+    LogSettings,
     PexelsSettings,
     RunSettings,
     S3Settings,
@@ -80,6 +81,11 @@ class Settings:
         return _read(RunSettings)
 
     @cached_property
+    def log(self) -> LogSettings:
+        """Log lines."""
+        return _read(LogSettings)
+
+    @cached_property
     def flower(self) -> FlowerSettings:
         """The Flower dashboard."""
         return _read(FlowerSettings)
@@ -98,6 +104,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     Ec2Settings,
     SourceSettings,
     RunSettings,
+    LogSettings,
     FlowerSettings,
     WebSettings,
 )

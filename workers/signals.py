@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import celery
-from celery.signals import after_setup_logger, celeryd_init
+from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_init
 
 from curation.errors import CurationError
 from curation.settings import Settings, check_waits
-from curation.telemetry import FactsFormatter, is_worth_a_line, quieten
+from curation.telemetry import set_up
 
 if TYPE_CHECKING:
     import logging
@@ -24,7 +24,9 @@ _BROKEN_CELERY = "5.7.0"
 def check_settings(conf: Configuration, **_: object) -> None:
     """Ends the process with one sentence when it would not go well."""
     try:
-        check_waits(Settings.load(), time_limits_s(conf))
+        settings = Settings.load()
+        check_waits(settings, time_limits_s(conf))
+        _ = settings.log  # refused here, because Celery swallows what goes wrong in a signal later
     except CurationError as error:
         sys.exit(f"curation: {error}")
     if celery.__version__ == _BROKEN_CELERY:
@@ -40,9 +42,7 @@ def time_limits_s(conf: Configuration) -> list[float]:
 
 
 @after_setup_logger.connect
+@after_setup_task_logger.connect
 def write_facts(logger: logging.Logger, **_: object) -> None:
     """Gives every line the facts that came with it, so that a run can be followed by its id."""
-    quieten()
-    for handler in logger.handlers:
-        handler.setFormatter(FactsFormatter())
-        handler.addFilter(is_worth_a_line)
+    set_up(logger.handlers, Settings.load().log.format)
