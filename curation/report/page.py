@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from importlib import resources
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from curation.report.drawing import LINE_WIDTH, MAP_HEIGHT, MAP_WIDTH, N_SHADES,
 from curation.report.facts import Facts
 
 if TYPE_CHECKING:
+    from curation.report.drawing import Dot
     from curation.report.facts import ReportFrame
 
 # Bytes of JPEG in a page: selected frames, and others for the map. In base64 they are a third more.
@@ -41,10 +43,11 @@ def build_report(*, selection_json: bytes, facts_json: bytes, facts_npz: bytes) 
         ValueError: If these are not what an engine run leaves.
     """
     facts = Facts.read(selection_json=selection_json, facts_json=facts_json, facts_npz=facts_npz)
-    drawing, pictures = Drawing(facts), _pictures(facts)
-    shown = [frame for frame in facts.selected if frame.frame_number in pictures]
+    drawing, shown = Drawing(facts), _shown(facts)
+    pictures = _pictures(facts, shown)
     strip = _strip(facts, pictures)
     in_page = {frame.frame_number for frame in shown} | set(strip)
+    hidden = {number: link for number, link in pictures.items() if number not in in_page}
     page = _environment().get_template("report.html.jinja")
     return page.render(
         run=facts.summary,
@@ -53,36 +56,28 @@ def build_report(*, selection_json: bytes, facts_json: bytes, facts_npz: bytes) 
         frames=shown,
         strip=strip,
         pictures=pictures,
-        size={"map": (MAP_WIDTH, MAP_HEIGHT), "line": LINE_WIDTH, "shades": N_SHADES},
-        data={
-            "dots": [
-                (
-                    dot.x,
-                    dot.y,
-                    dot.line_x,
-                    dot.number,
-                    _clock(dot.timestamp_s),
-                    dot.order,
-                    int(dot.is_damaged),
-                )
-                for dot in drawing.dots
-            ],
-            "pictures": {number: uri for number, uri in pictures.items() if number not in in_page},
-        },
+        data={"dots": [_row(dot) for dot in drawing.dots], "pictures": hidden},
     ).encode()
 
 
-def _pictures(facts: Facts) -> dict[int, str]:
+def _row(dot: Dot) -> tuple[object, ...]:
+    """Returns what the page's script needs of a frame, in the script's order."""
+    time = _clock(dot.timestamp_s)
+    return (dot.x, dot.y, dot.line_x, dot.number, time, dot.order, int(dot.is_damaged))
+
+
+def _pictures(facts: Facts, shown: list[ReportFrame]) -> dict[int, str]:
     """Returns as many thumbnails as there is room for, as `data:` links, by frame number."""
-    chosen = [
-        frame.frame_number for frame in facts.selected if frame.frame_number in facts.thumbnails
-    ]
-    others = [number for number in facts.thumbnails if number not in facts.orders]
-    kept = [
-        *_fitting(chosen, facts.thumbnails, _ROOM_FOR_SELECTED),
-        *_fitting(_shuffled(others), facts.thumbnails, _ROOM_FOR_OTHERS),
-    ]
+    chosen = [frame.frame_number for frame in shown]
+    others = [number for number in facts.thumbnails if number not in set(chosen)]
+    kept = [*chosen, *_fitting(_shuffled(others), facts.thumbnails, _ROOM_FOR_OTHERS)]
     return {number: _data_uri(facts.thumbnails[number]) for number in sorted(kept)}
+
+
+def _shown(facts: Facts) -> list[ReportFrame]:
+    """Returns the selected frames that the page shows: the first in order of choice."""
+    chosen = list(takewhile(facts.thumbnails.__contains__, facts.orders))
+    return facts.selected[: len(_fitting(chosen, facts.thumbnails, _ROOM_FOR_SELECTED))]
 
 
 def _fitting(numbers: list[int], thumbnails: dict[int, bytes], room: int) -> list[int]:
@@ -127,6 +122,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(clock=_clock, count=_count, href=_href, pretty=_pretty)
     environment.globals.update(
+        size={"map": (MAP_WIDTH, MAP_HEIGHT), "line": LINE_WIDTH, "shades": N_SHADES},
         style=Markup(style),  # noqa: S704  # our own file
         script=Markup(script),  # noqa: S704  # our own file
         policy=(
