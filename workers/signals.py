@@ -26,7 +26,8 @@ def check_settings(conf: Configuration, **_: object) -> None:
     try:
         settings = Settings.load()
         check_waits(settings, time_limits_s(conf))
-        _ = settings.log  # refused here, because Celery swallows what goes wrong in a signal later
+        # Refused here, because Celery swallows what goes wrong in a signal later.
+        set_up([], settings.log.format)
     except CurationError as error:
         sys.exit(f"curation: {error}")
     if celery.__version__ == _BROKEN_CELERY:
