@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from celery import Task, current_app
 from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
+from curation import traces
 from curation.errors import CurationError, OperatorError, RunEnded, RunUnknown, TransientError
 from curation.ledger.runs import LONGEST_WAIT_S
 from curation.ledger.steps import Admission, Turn
@@ -126,6 +127,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         with bearing_the_ledger(self, run_id):
             delivery = self._admit(turn)
             if delivery:
+                traces.note(attempt=delivery.run.steps.get(self.step).attempts)
                 self._work(delivery, work)
 
     def give_up(self, run_id: str) -> None:
@@ -258,6 +260,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         due_s: float = 0.0,
         problem: str = "",
     ) -> None:
+        traces.note(outcome=state.value)
         steps = delivery.wiring.ledger.steps
         if not steps.leave(
             delivery.turn, state, next_number=next_number, due_s=due_s, problem=problem
