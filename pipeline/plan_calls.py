@@ -78,7 +78,6 @@ def _start(instance_id: str, settings: Settings) -> Iterator[Call]:
     yield _read("ssm:DescribeInstanceInformation", instance_id, note="until its agent answers")
     lease, launch = settings.ec2.ssm_lease_document, settings.ec2.ssm_document
     yield _change("ssm:SendCommand", f"{instance_id}, {lease}", note="the watchdog's lease")
-    yield _read("ssm:ListCommandInvocations", instance_id)
     script = settings.ec2.script_path
     yield _change("ssm:SendCommand", f"{instance_id}, {launch}", note=f"{script}, once in a boot")
     yield _read("ssm:GetCommandInvocation", instance_id)

@@ -94,11 +94,8 @@ def _ask(run_id: str) -> Wish:
     """Asks a person; whoever cannot be asked, or presses Ctrl-C again, leaves the run alone."""
     if not (sys.stdin.isatty() and output.notes.is_terminal):
         return Wish.DETACH
-    question = Text.assemble(
-        f"{client.status(run_id).name}: ",
-        *(("d", "bold"), "etach, ", ("c", "bold"), "ancel it with clean-up, or "),
-        *(("g", "bold"), "o on? [d] "),
-    )
+    name = client.status(run_id).name
+    question = Text(f"{name}: (d)etach, (c)ancel with clean-up, or (g)o on? [d] ", style="bold")
     try:
         while True:
             output.notes.print(question, end="")

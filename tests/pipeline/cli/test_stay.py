@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from curation.ledger.ledger import Ledger
 
 ASK = ("run", "/clip.mp4", "--backend", "engine", "--idempotency-key", "k", "--wait")
-QUESTION = "etach, cancel it with clean-up, or go on?"
+QUESTION = "(d)etach, (c)ancel with clean-up, or (g)o on?"
 
 
 @pytest.fixture
