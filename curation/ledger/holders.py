@@ -86,7 +86,7 @@ def take_lease(store: Store, run_id: str, instance_id: str) -> bool:
     """Takes a run's lease away; False if it has none. The run's outcome must be written before."""
     taken: int = store.script(
         "take_lease",
-        [keys.instance_key(instance_id), keys.leases_key(instance_id)],
+        [keys.instance_key(instance_id), keys.leases_key(instance_id), keys.BILLED],
         [store.now(), run_id, keys.run_key("")],
     )
     return bool(taken)

@@ -34,6 +34,17 @@ REAPER = f"{PREFIX}reaper"
 COUNTERS = f"{PREFIX}counters"
 """Hash: sums for the metrics, which name no run. Lives for ever."""
 
+BILLED = f"{PREFIX}billed"
+"""Hash: billed seconds of each day, held by runs and not. Lives for ever."""
+
+
+SCHEDULES = f"{PREFIX}schedules"
+"""Hash: each schedule as JSON, by its name. Lives for ever."""
+
+NOTICES = f"{PREFIX}notices"
+"""Hash: when a message of each kind was last let out, and how many were held back since. Lives for
+ever."""
+
 
 def run_key(run_id: str) -> str:
     """Hash: all that is known of a run. Lives until `RUN_RETENTION_DAYS` after the run's end."""
@@ -81,7 +92,8 @@ def upload_key(run_id: str) -> str:
 
 
 def taken_key(video_url: str) -> str:
-    """Hash: which run has taken which video of a folder or prefix. Lives for ever.
+    """Hash: which run, by its id or its idempotency key, has taken which video of a folder or
+    prefix. Lives for ever.
 
     It belongs to the folder that the video lies in, however the source was written.
     """
@@ -97,3 +109,18 @@ def hosted_key(run_id: str) -> str:
 def lock_key(name: str) -> str:
     """Hash: who is at something that one may do at a time, until when. Lives `WORK_TTL_S`."""
     return f"{PREFIX}lock:{name}"
+
+
+def schedule_key(name: str) -> str:
+    """Hash: what has become of a schedule so far. Lives as long as the schedule."""
+    return f"{PREFIX}schedule:{name}"
+
+
+def schedule_videos_key(name: str) -> str:
+    """Hash: run id by the URL of each video of a watch or backfill. Lives as long as that."""
+    return f"{PREFIX}schedule-videos:{name}"
+
+
+def noticed_key(event: str, subject: str) -> str:
+    """String: that a message about this was asked for. Lives `WORK_TTL_S`."""
+    return f"{PREFIX}noticed:{event}:{subject}"

@@ -93,6 +93,7 @@ class LeaseLedger:
                 keys.instance_key(instance_id),
                 keys.leases_key(instance_id),
                 keys.expected_key(instance_id),
+                keys.BILLED,
             ],
             [self._store.now(), run_id, instance_id, self._ttl_s, keys.run_key("")],
         )
@@ -127,6 +128,7 @@ class LeaseLedger:
                 keys.instance_key(instance_id),
                 keys.leases_key(instance_id),
                 keys.expected_key(instance_id),
+                keys.BILLED,
             ],
             [self._store.now(), holder, STOP_HOLD_S, keys.run_key(""), int(unused_too)],
         )
@@ -145,7 +147,7 @@ class LeaseLedger:
         """Gives up a stop that EC2 refused, and the lease with it; the reaper goes on."""
         self._store.script(
             "forsake_stop",
-            [keys.instance_key(instance_id), keys.leases_key(instance_id)],
+            [keys.instance_key(instance_id), keys.leases_key(instance_id), keys.BILLED],
             [self._store.now(), holder, keys.run_key("")],
         )
 
@@ -157,6 +159,7 @@ class LeaseLedger:
                 keys.instance_key(instance_id),
                 keys.leases_key(instance_id),
                 keys.expected_key(instance_id),
+                keys.BILLED,
             ],
             [
                 *(self._store.now(), state, int(state.is_billed), keys.run_key("")),

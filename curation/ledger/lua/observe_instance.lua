@@ -1,6 +1,6 @@
 -- uses: settle
 -- Notes the state that EC2 answered, and keeps the clock of billed seconds.
--- KEYS: instance, leases, expected
+-- KEYS: instance, leases, expected, billed
 -- ARGV: now, state, '1' if the state is billed, prefix of run keys, seconds that a lease, the hold
 --       of a stop and the hold of a launch live
 local now = tonumber(ARGV[1])
@@ -20,7 +20,7 @@ for i = 2, 3 do
     redis.call('ZADD', KEYS[i], now + ARGV[5], run_id)
   end
 end
-settle(KEYS[1], KEYS[2], ARGV[4], now)
+settle(KEYS[1], KEYS[2], KEYS[4], ARGV[4], now)
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'seen_at', ARGV[1])
 if ARGV[3] == '1' then
   redis.call('HSETNX', KEYS[1], 'billed_since', ARGV[1])

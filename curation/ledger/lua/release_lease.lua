@@ -2,7 +2,7 @@
 -- Gives a lease back, and says whether the caller is the last one out and must stop the instance.
 -- Answers: shared (others hold or stop it) | unused (nobody has used it) | stop (caller must stop)
 -- While `stop` stands, no lease is granted; the caller keeps its own until `confirm_stopped`.
--- KEYS: instance, leases, expected
+-- KEYS: instance, leases, expected, billed
 -- ARGV: now, holder (a run id, or the reaper's name), hold in seconds, prefix of run keys,
 --       '1' to stop even what no run has used
 local now, me = tonumber(ARGV[1]), ARGV[2]
@@ -20,7 +20,7 @@ local function leave()
     redis.call('HDEL', KEYS[1], 'stop_by', 'stop_until', 'stop_sent_at')
   end
 end
-settle(KEYS[1], KEYS[2], ARGV[4], now)
+settle(KEYS[1], KEYS[2], KEYS[4], ARGV[4], now)
 if stopping_by_other(KEYS[1], me, now) or live_others(KEYS[2]) + live_others(KEYS[3]) > 0 then
   leave()
   return 'shared'
