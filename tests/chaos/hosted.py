@@ -28,6 +28,7 @@ class Hosted:
 
     Attributes:
         fails: Whether the Lightly Worker fails at what it takes.
+        has_failed: Whether it has.
     """
 
     def __init__(self, folder: Path, *, token: str, buckets: Buckets, state_s: float) -> None:
@@ -36,6 +37,7 @@ class Hosted:
         self._platform._records.save = _keep_nothing  # type: ignore[method-assign]  # see above
         self._buckets = buckets
         self.fails = False
+        self.has_failed = False
         self._state_s = state_s
         self._token = token
 
@@ -107,6 +109,7 @@ class Hosted:
 
     def _finish(self, run_id: str, config_id: str) -> dict[str, str]:
         if self.fails:
+            self.has_failed = True
             return {"state": "FAILED", "message": "Out of memory."}
         config = self._platform._records.configs[config_id]["config"]
         relevant = config["docker"]["relevantFilenamesFile"]

@@ -108,7 +108,7 @@ class Bench:
     def _defects(self, cell: Cell, history: History) -> Iterator[Break]:
         """Yields what breaks no promise as such, and must not be all the same."""
         world = self.world
-        fails = world.hosted.fails
+        fails = world.hosted.has_failed
         wanted = "failed" if fails else "completed"
         for run in history.runs if cell.must_end_well else []:
             if run.state != wanted:
