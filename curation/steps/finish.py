@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from curation.errors import CurationError
-from curation.ledger.leases import Release
+from curation.ledger.leases import START_LAG_S, Release
 from curation.models import RunError
 from curation.states import InstanceState, Outcome, RunState, StepName, StepState
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED, Verdict
@@ -66,9 +66,7 @@ def stop(machine: Machine, *, holder: str, now: float) -> bool:
     state = machine.look().state if sent_at else None
     overdue = sent_at is not None and now - sent_at > STOP_AGAIN_S
     if state is None or (state is InstanceState.RUNNING and overdue):
-        state = machine.instances.stop(machine.instance_id)
-        machine.leases.record_stop(machine.instance_id)
-        machine.leases.observe(machine.instance_id, state)
+        state = _send_stop(machine, now)
     return state in _GONE and machine.leases.confirm_stopped(holder, machine.instance_id)
 
 
@@ -115,6 +113,22 @@ def end_unstopped(run: Run, machine: Machine, runs: RunLedger, error: CurationEr
     log.error("Run ended, instance not stopped: %s", error.message, extra=run.log_context())
     failure = RunError(code=code, message=message, step=StepName.RELEASE_INSTANCE)
     runs.end(run, released=StepState.FAILED, state=RunState.FAILED, error=failure)
+
+
+def _send_stop(machine: Machine, now: float) -> InstanceState:
+    """Sends StopInstances. What EC2 refuses may have happened all the same: by the watchdog."""
+    try:
+        state = machine.instances.stop(machine.instance_id)
+    except CurationError:
+        started_at = machine.leases.look(machine.instance_id).started_at or 0.0
+        # Until then `stopped` may be EC2's lag behind a start.
+        if now - started_at <= START_LAG_S or machine.look().state not in _GONE:
+            raise
+        log.warning("Stop refused, but the instance is stopped", exc_info=True)
+        return InstanceState.STOPPED
+    machine.leases.record_stop(machine.instance_id)
+    machine.leases.observe(machine.instance_id, state)
+    return state
 
 
 def _cancel_launch(run: Run, machine: Machine, command_id: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.errors import CurationError, OperatorError
-from curation.ledger.leases import Release
+from curation.ledger.leases import START_LAG_S, Release
 from curation.states import Outcome, RunState, StepState
 from curation.steps import finish, instance
 from curation.steps.verdict import LOOK_AGAIN, SUCCEEDED
@@ -142,6 +142,30 @@ def test_release_instance__bears_throttling(
     release(run_id, machine, ledger, clock)
 
     assert cloud.state == "stopped"
+
+
+def test_stop__refused_although_the_instance_has_stopped_by_itself(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
+) -> None:
+    """Whom the watchdog has powered off, nobody waits for, even if EC2 denies StopInstances.
+
+    Shortly after a start it is not believed: then `stopped` may be EC2's lag.
+    """
+    run_id = started(machine, ledger, clock)
+    ledger.runs.decide(run_id, Outcome.COMPLETED)
+    cloud.hand("power-off")
+    cloud.wait_for("stopped")
+    cloud.add_faults(
+        {"operation": "StopInstances", "kind": "error", "code": "UnauthorizedOperation"}
+    )
+
+    with pytest.raises(CurationError):
+        finish.release_instance(ledger.runs.get(run_id), machine, now=clock.now)
+    clock.forward(START_LAG_S + 1)
+    verdict = finish.release_instance(ledger.runs.get(run_id), machine, now=clock.now)
+
+    assert verdict is SUCCEEDED
+    assert ledger.leases.holders(cloud.instance_id) == {}
 
 
 def test_stop__without_effect_is_sent_again(
