@@ -87,9 +87,11 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
 
 
 def quieten() -> None:
-    """Raises the level of libraries that report each connection as news."""
+    """Raises the level of libraries that report each connection, or each try, as news."""
     for name in ("botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A collector that is away is one line for each batch of spans, not one for each try.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
