@@ -54,7 +54,9 @@ task_queues = [
 task_create_missing_queues = False
 task_default_queue = "reaper"
 task_routes = {f"{queue.name}.*": {"queue": queue.name} for queue in task_queues} | {
-    "schedule.*": {"queue": "reaper"}
+    "schedule.*": {"queue": "reaper"},
+    # A path is one of the ingest worker's machine, so that is where it is looked at.
+    "schedule.enqueue_new": {"queue": "ingest"},
 }
 
 # --- delivery -------------------------------------------------------------------------------------
@@ -81,6 +83,8 @@ task_annotations = {
         "reaper.reap": _step_limit_s,
         "reaper.fail_run": _step_limit_s,
         "schedule.enqueue_scheduled": _step_limit_s,
+        "schedule.look": _step_limit_s,
+        "schedule.enqueue_new": _ingest_limit_s,
     }.items()
 }
 # An errback on a header task would run while the other header task is still at work.
@@ -94,13 +98,20 @@ worker_max_tasks_per_child = 500
 
 worker_send_task_events = True
 task_send_sent_event = True
+# Beat keeps no schedule that changes: it asks for a look, and the ledger has them (docs/adr/0023).
+_look_every_s = min(10.0, _settings.run.reap_interval_s)
 beat_schedule: dict[str, dict[str, object]] = {
     "reap": {
         "task": "reaper.reap",
         "schedule": _settings.run.reap_interval_s,
         # A round that was not taken before the next one is due need not be taken at all.
         "options": {"expires": _settings.run.reap_interval_s},
-    }
+    },
+    "look": {
+        "task": "schedule.look",
+        "schedule": _look_every_s,
+        "options": {"expires": _look_every_s},
+    },
 }
 if _settings.run.schedule_cron:
     try:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from curation.adapters.compute.ssm import SsmShell
     from curation.adapters.selection.lightly_api import LightlyApi
     from curation.adapters.sources.http import HttpFiles
+    from curation.adapters.sources.pexels import PexelsSource
     from curation.adapters.sources.pexels_api import PexelsApi
     from curation.adapters.storage.s3 import S3Storage
     from curation.adapters.storage.s3_buckets import S3Buckets
     from curation.engine.run import Engine
-    from curation.ports import SelectionBackend, VideoProbe, VideoSource
+    from curation.ports import SelectionBackend, SourceVideo, VideoProbe, VideoSource
     from curation.settings import Settings
 
 # An engine task that gives no sign of life for this long is taken for dead.
@@ -159,6 +160,12 @@ class Wiring:
             case SourceKind.PEXELS:
                 return self._pexels(uri)
 
+    def videos_of(self, uri: str) -> Iterator[SourceVideo]:
+        """Yields every video of a source; of a listing on Pexels in its order, not by chance."""
+        if kind_of(uri) is SourceKind.PEXELS:
+            return self._pexels(uri).listed()
+        return self.video_source(uri).candidates()
+
     @cached_property
     def pexels_api(self) -> PexelsApi:
         """Pexels, without its files."""
@@ -182,7 +189,7 @@ class Wiring:
             case Backend.LIGHTLY:
                 return self._lightly
 
-    def _pexels(self, uri: str) -> VideoSource:
+    def _pexels(self, uri: str) -> PexelsSource:
         from curation.adapters.sources.pexels import PexelsSource
 
         return PexelsSource(

@@ -9,10 +9,12 @@ from curation.ledger import keys
 from curation.ledger.engine import EngineLedger
 from curation.ledger.leases import LeaseLedger
 from curation.ledger.runs import RunLedger
+from curation.ledger.schedules import ScheduleLedger
 from curation.ledger.steps import StepLedger
 from curation.ledger.store import Store
 
 if TYPE_CHECKING:
+    from curation.price import Price
     from curation.settings import Settings
 
 
@@ -25,6 +27,7 @@ class Ledger:
     steps: StepLedger
     leases: LeaseLedger
     engine: EngineLedger
+    schedules: ScheduleLedger
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -34,23 +37,33 @@ class Ledger:
             store,
             retention_days=settings.run.run_retention_days,
             lease_ttl_s=settings.run.lease_ttl_s,
+            price=settings.cost.price,
         )
 
     @classmethod
-    def over(cls, store: Store, *, retention_days: float, lease_ttl_s: float) -> Self:
+    def over(
+        cls,
+        store: Store,
+        *,
+        retention_days: float,
+        lease_ttl_s: float,
+        price: Price | None = None,
+    ) -> Self:
         """Returns the ledger over a store.
 
         Args:
             store: The Redis connection.
             retention_days: Days that an ended run is kept.
             lease_ttl_s: Seconds that a lease lives without renewal.
+            price: Of the instance, if it is known.
         """
         return cls(
             store=store,
-            runs=RunLedger(store, retention_days=retention_days),
+            runs=RunLedger(store, retention_days=retention_days, price=price),
             steps=StepLedger(store),
             leases=LeaseLedger(store, ttl_s=lease_ttl_s),
             engine=EngineLedger(store),
+            schedules=ScheduleLedger(store),
         )
 
     def note_round(self, *, pause_s: float) -> None:

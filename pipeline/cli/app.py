@@ -9,13 +9,16 @@ from pipeline.cli import (
     datapool,
     demo,
     doctor,
+    export,
     listing,
     logs,
     metrics,
     output,
+    report,
     run,
     runs,
     sandbox,
+    schedule,
     serve,
 )
 
@@ -47,7 +50,8 @@ app.command("list")(listing.list_runs)
 app.command("status")(runs.status)
 app.command("cancel")(runs.cancel)
 app.command("resume")(runs.resume)
-app.command("report")(runs.report)
+app.command("report")(report.report)
+app.command("export")(export.export)
 app.command("logs")(logs.logs)
 app.command("serve")(serve.serve)
 app.command("metrics")(metrics.metrics)
@@ -56,3 +60,4 @@ app.command("leases")(care.leases)
 app.command("reap")(care.reap)
 app.command("cost")(care.cost)
 app.add_typer(datapool.app, name="datapool", no_args_is_help=True)
+app.add_typer(schedule.app, name="schedule", no_args_is_help=True)

@@ -13,6 +13,7 @@ from curation.selection_config import SelectionConfig, load_config
 from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend
 from pipeline import client
+from pipeline.cli import each as every
 from pipeline.cli import output, plan
 from pipeline.cli.options import Json
 from pipeline.cli.stay import print_accepted, stay, suggest_next
@@ -44,6 +45,19 @@ _Config = Annotated[
     ),
 ]
 _Wait = Annotated[bool, typer.Option("--wait", help="Stay until the run has ended.")]
+_Each = Annotated[
+    bool,
+    typer.Option(
+        "--each",
+        help="A run for every video of a folder, a prefix, a listing on Pexels, or a .txt file of "
+        "links. The same command again goes on where it was.",
+    ),
+]
+_AtOnce = Annotated[int, typer.Option(min=1, help="With --each: runs open at the same time.")]
+_Limit = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --each: videos in all.", show_default=False),
+]
 _Force = Annotated[bool, typer.Option("--force", help="Curate again what is curated already.")]
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done and called. Changes nothing.")
@@ -68,6 +82,9 @@ def run(  # noqa: PLR0913  # each is an option of the command
     wait: _Wait = False,
     force: _Force = False,
     dry_run: _DryRun = False,
+    each: _Each = False,
+    at_once: _AtOnce = 2,
+    limit: _Limit = None,
     as_json: Json = False,
 ) -> None:
     """Asks for a run: one video in, its most diverse frames out.
@@ -75,13 +92,15 @@ def run(  # noqa: PLR0913  # each is an option of the command
     Example: curate run clip.mp4 --proportion 0.1 --wait
     """
     request = _request(
-        source=_absolute(source),
+        source=absolute(source),
         proportion_samples=proportion,
         selection_backend=backend,
         idempotency_key=idempotency_key,
-        selection_config=_loaded(selection_config),
+        selection_config=loaded(selection_config),
         skip_curated=not force,
     )
+    if each:
+        every.enqueue_each(request, at_once=at_once, limit=limit, wait=wait, as_json=as_json)
     earlier = _curated(request)
     if dry_run:
         plan.show(request, earlier, as_json=as_json)
@@ -94,6 +113,24 @@ def run(  # noqa: PLR0913  # each is an option of the command
         print_accepted(run_id, as_json=as_json)
 
 
+def loaded(config: str | None) -> SelectionConfig | None:
+    """Returns the selection config of a file or of JSON."""
+    try:
+        return load_config(config) if config else None
+    except ValueError as error:
+        raise RequestError(f"{error}.", code="request:selection-config") from None
+
+
+def absolute(source: str | None) -> str | None:
+    """Returns the source, a relative path made absolute: the ingest worker is elsewhere."""
+    if source is None or kind_of(source) is not SourceKind.FOLDER or source.startswith("file:"):
+        return source
+    path = Path(source).absolute()
+    if not path.exists():
+        output.warn(f"{path} does not exist here. The ingest worker will look for it on its side.")
+    return str(path)
+
+
 def _request(**asked: object) -> RunRequest:
     try:
         return RunRequest.model_validate(asked)
@@ -103,23 +140,6 @@ def _request(**asked: object) -> RunRequest:
             for item in error.errors()
         ]
         raise typer.BadParameter("; ".join(problems)) from None
-
-
-def _loaded(config: str | None) -> SelectionConfig | None:
-    try:
-        return load_config(config) if config else None
-    except ValueError as error:
-        raise RequestError(f"{error}.", code="request:selection-config") from None
-
-
-def _absolute(source: str | None) -> str | None:
-    """Returns the source, a relative path made absolute: the ingest worker is elsewhere."""
-    if source is None or kind_of(source) is not SourceKind.FOLDER or source.startswith("file:"):
-        return source
-    path = Path(source).absolute()
-    if not path.exists():
-        output.warn(f"{path} does not exist here. The ingest worker will look for it on its side.")
-    return str(path)
 
 
 def _curated(request: RunRequest) -> Run | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.schedule import last_slot
+from pipeline.cron import last_slot
 from tests.support.compose import ROOT
 from tests.support.waiting import wait_until
 

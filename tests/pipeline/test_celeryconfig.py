@@ -22,6 +22,8 @@ QUEUE_OF = {
     "reaper.reap": "reaper",
     "reaper.fail_run": "reaper",
     "schedule.enqueue_scheduled": "reaper",
+    "schedule.look": "reaper",
+    "schedule.enqueue_new": "ingest",
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from curation.errors import RequestError
 from curation.links import public_url
+from curation.ports import SourceVideo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from curation.adapters.sources.http import HttpFiles
     from curation.adapters.sources.pexels_api import Page, PexelsApi, PexelsVideo, Rendition
-    from curation.ports import SourceVideo
 
 # The video is chosen among the first so many. How deep the pages of Pexels really go was not
 # verified, so an empty one is no error.
@@ -70,6 +70,21 @@ class PexelsSource:
         page, link = self._dice.choice(usable)
         video = self._files.look(link)
         yield replace(video, public_url=_place(page, video))
+
+    def listed(self) -> Iterator[SourceVideo]:
+        """Yields a link to each video of the listing, in its order, without asking for the files.
+
+        Raises:
+            RequestError: If there is none.
+            OperatorError: If PEXELS_API_KEY is missing or refused.
+            TransientError: If Pexels cannot be reached now.
+        """
+        number, passed = 1, 0
+        while passed < MAX_VIDEOS and (page := self._page(number)).videos:
+            for place, link in self._usable(page):
+                name = urlsplit(link).path.rpartition("/")[2]
+                yield SourceVideo(url=link, public_url=public_url(place), name=name)
+            number, passed = number + 1, passed + len(page.videos)
 
     def open(self, video: SourceVideo, *, offset: int) -> AbstractContextManager[Iterator[bytes]]:
         """Opens the video's bytes from `offset`; an error names the file, not its page."""
