@@ -228,6 +228,9 @@ class Cost(Record):
     """What a run has cost so far."""
 
     instance_seconds: float | None = None  # its share of billed seconds
+    money: float | None = None  # what they cost; None while no price is set
+    currency: str | None = None
+    per_frame: float | None = None  # money for each selected frame
 
 
 class Run(Record):

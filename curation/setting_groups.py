@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from curation.models import BucketUri
+from curation.price import Price
 from curation.states import Backend
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
@@ -187,6 +189,43 @@ class LogSettings(BaseSettings):
     format: LogFormat = Field(
         "text", description="Lines of the Celery processes: text, or json, one object a line"
     )
+
+
+class CostSettings(BaseSettings):
+    """What the instance costs, and how much a month may cost."""
+
+    model_config = _config()
+
+    instance_price_per_hour: Money | None = Field(
+        None, description="Price of an hour of the instance; empty: costs are shown in seconds"
+    )
+    price_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        "USD", description="Currency of price and budget, three letters"
+    )
+    price_source: str | None = Field(
+        None, description="Where the price is from, with its date; shown beside every sum"
+    )
+    budget_per_month: Money | None = Field(
+        None, description="What the instance may cost in a month (UTC); empty: no budget"
+    )
+    budget_action: Literal["warn", "refuse"] = Field(
+        "warn", description="When it is spent: warn, or refuse runs that need the instance"
+    )
+
+    @field_validator("budget_per_month")
+    @classmethod
+    def _priced(cls, value: float | None, info: ValidationInfo) -> float | None:
+        # The price is absent here, not None, when it is wrong itself.
+        if value is not None and info.data.get("instance_price_per_hour", value) is None:
+            raise ValueError("what is spent is not known without INSTANCE_PRICE_PER_HOUR")
+        return value
+
+    @property
+    def price(self) -> Price | None:
+        """The price of the instance, if it is known."""
+        if self.instance_price_per_hour is None:
+            return None
+        return Price(self.instance_price_per_hour, self.price_currency, self.price_source)
 
 
 class FlowerSettings(BaseSettings):

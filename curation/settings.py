@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 from curation.errors import OperatorError
 from curation.setting_groups import (
     BrokerSettings,
+    CostSettings,
     Ec2Settings,
     FlowerSettings,
     LightlySettings,
@@ -86,6 +87,11 @@ class Settings:
         return _read(LogSettings)
 
     @cached_property
+    def cost(self) -> CostSettings:
+        """Price of the instance, and the budget."""
+        return _read(CostSettings)
+
+    @cached_property
     def flower(self) -> FlowerSettings:
         """The Flower dashboard."""
         return _read(FlowerSettings)
@@ -105,6 +111,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SourceSettings,
     RunSettings,
     LogSettings,
+    CostSettings,
     FlowerSettings,
     WebSettings,
 )

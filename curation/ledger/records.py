@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from curation.models import Progress
+    from curation.price import Price
 
 _PLAIN_FIELDS = ("run_id", "state", "outcome", "resumed_from", "same_as")
 _TIMES = ("created_at", "updated_at", "ended_at", "deadline_at")
@@ -21,7 +22,10 @@ _SELECTION_FIELDS = tuple(Selection.model_fields.keys() - {"backend", "progress"
 
 
 def to_run(
-    fields: Mapping[str, str], instance_state: str | None, progress: Progress | None = None
+    fields: Mapping[str, str],
+    instance_state: str | None,
+    progress: Progress | None = None,
+    price: Price | None = None,
 ) -> Run:
     """Returns the status object of a run.
 
@@ -29,6 +33,7 @@ def to_run(
         fields: The run's hash, not empty.
         instance_state: State of its instance as last seen, if it has one.
         progress: How far the engine is with it, if it has begun.
+        price: Of the instance, if it is known.
     """
     instance_id = fields.get("instance_id")
     return Run.model_validate(
@@ -42,7 +47,7 @@ def to_run(
             "instance": instance_id and {"instance_id": instance_id, "state": instance_state},
             "selection": _selection(fields) | {"progress": progress},
             "error": _parsed(fields.get("error")),
-            "cost": {"instance_seconds": fields.get("instance_seconds")},
+            "cost": _cost(fields, price),
         }
     )
 
@@ -74,6 +79,19 @@ def _request(fields: Mapping[str, str]) -> dict[str, Any]:
 def _selection(fields: Mapping[str, str]) -> dict[str, Any]:
     known = {name: fields.get(f"selection.{name}") for name in _SELECTION_FIELDS}
     return known | {"backend": fields["selection_backend"]}
+
+
+def _cost(fields: Mapping[str, str], price: Price | None) -> dict[str, Any]:
+    seconds = fields.get("instance_seconds")
+    if seconds is None or price is None:
+        return {"instance_seconds": seconds}
+    money, n_selected = price.of(float(seconds)), int(fields.get("selection.n_selected", "0"))
+    return {
+        "instance_seconds": seconds,
+        "money": money,
+        "currency": price.currency,
+        "per_frame": money / n_selected if n_selected else None,
+    }
 
 
 def _step(fields: Mapping[str, str], name: StepName) -> dict[str, Any]:

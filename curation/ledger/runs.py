@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from curation.ledger.store import Store
     from curation.models import Progress, Request, Run, RunError, Video
+    from curation.price import Price
     from curation.states import RunState, StepState
 
 _DAY_S = 86_400.0
@@ -32,10 +33,12 @@ class RunLedger:
     Args:
         store: The Redis connection.
         retention_days: Days that an ended run is kept.
+        price: Of the instance, if it is known.
     """
 
-    def __init__(self, store: Store, *, retention_days: float) -> None:
+    def __init__(self, store: Store, *, retention_days: float, price: Price | None = None) -> None:
         self._store = store
+        self._price = price
         self._retention_s = int(retention_days * _DAY_S)
         self._curated = CuratedIndex(store, retention_s=self._retention_s)
 
@@ -240,7 +243,7 @@ class RunLedger:
     def _to_run(self, fields: Mapping[str, str]) -> Run:
         instance_id = fields.get("instance_id")
         seen = self._store.hash_of(keys.instance_key(instance_id)) if instance_id else {}
-        return to_run(fields, seen.get("state"), self._progress(fields))
+        return to_run(fields, seen.get("state"), self._progress(fields), self._price)
 
     def _progress(self, fields: Mapping[str, str]) -> Progress | None:
         if fields["selection_backend"] != Backend.ENGINE:

@@ -73,7 +73,7 @@ FRESH = {
         },
     },
     "error": None,
-    "cost": {"instance_seconds": None},
+    "cost": {"instance_seconds": None, "money": None, "currency": None, "per_frame": None},
 }
 
 
