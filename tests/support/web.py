@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-LOGIN = ("me", "secret")
-TOKEN = "a-token-of-the-tests"
+LOGIN = ("me", "canary-login")
+TOKEN = "canary-token"
 INSTANCE_ID = "i-0123456789abcdef0"
 N_FRAMES = 12
 ERROR = "The link https://example.com/<b>clip</b>.mp4 is dead (404). Check it, and resume the run."
@@ -133,7 +133,7 @@ class Seeds:
 
     def failed(self) -> str:
         """Writes a run whose link is dead."""
-        run_id = self._new("https://example.com/videos/clip.mp4?token=hidden")
+        run_id = self._new("https://example.com/videos/clip.mp4?token=canary-link")
         self._step(run_id, StepName.START_INSTANCE, 6.0)
         self._step(run_id, StepName.INGEST_VIDEO, 2.0, state=StepState.FAILED)
         error = RunError(code="source:http:404", message=ERROR, step=StepName.INGEST_VIDEO)
