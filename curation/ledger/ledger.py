@@ -9,6 +9,7 @@ from curation.ledger import keys
 from curation.ledger.engine import EngineLedger
 from curation.ledger.leases import LeaseLedger
 from curation.ledger.runs import RunLedger
+from curation.ledger.schedules import ScheduleLedger
 from curation.ledger.steps import StepLedger
 from curation.ledger.store import Store
 
@@ -26,6 +27,7 @@ class Ledger:
     steps: StepLedger
     leases: LeaseLedger
     engine: EngineLedger
+    schedules: ScheduleLedger
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -61,6 +63,7 @@ class Ledger:
             steps=StepLedger(store),
             leases=LeaseLedger(store, ttl_s=lease_ttl_s),
             engine=EngineLedger(store),
+            schedules=ScheduleLedger(store),
         )
 
     def note_round(self, *, pause_s: float) -> None:
