@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # As `curation.telemetry` writes it, wherever `docker compose logs` has put its own words before.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\+00:00)")
+_TRACEBACK = "Traceback (most recent call last):"
 _JSON_TIMES = ("time", "timestamp", "ts", "asctime")
 
 
@@ -43,20 +44,22 @@ def log_files(folders: Iterable[Path]) -> list[Path]:
 def lines_of(run_id: str, process: str, lines: Iterable[str]) -> Iterator[LogLine]:
     """Yields the lines of one log that are about a run, in the log's order.
 
-    A line without a time of its own, a traceback's, belongs to the one above it.
+    A traceback has no times of its own, and belongs to the line above it. What else has none, such
+    as Celery's words at the end of a process, belongs to no run.
 
     Args:
         run_id: The run's whole id.
         process: The process that wrote the log.
         lines: The log.
     """
-    is_meant, time = False, ""
+    is_meant = is_traceback = False
+    time = ""
     for line in lines:
         text = line.rstrip("\r\n")
-        found = _time_of(text)
-        if found:
-            is_meant, time = run_id in text, found
-        if is_meant or run_id in text:
+        if found := _time_of(text):
+            is_meant, is_traceback, time = run_id in text, False, found
+        is_traceback = is_traceback or (is_meant and text.endswith(_TRACEBACK))
+        if is_traceback or run_id in text:
             yield LogLine(time, process, text)
 
 

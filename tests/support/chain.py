@@ -64,13 +64,13 @@ class Chain:
 
     def run(self, source: str | Path, **settings: str) -> tuple[int, Run]:
         """Does a run and waits for its end; returns the exit code and the final status object."""
-        done = self.curate("run", str(source), "--wait", "--json", **settings)
+        done = self.curate("run", str(source), "--force", "--wait", "--json", **settings)
         assert done.stdout, done.stderr
         return done.returncode, Run.model_validate_json(done.stdout)
 
     def begin(self, source: str | Path, **settings: str) -> str:
         """Enqueues a run and returns its id."""
-        done = self.curate("run", str(source), "--json", **settings)
+        done = self.curate("run", str(source), "--force", "--json", **settings)
         return str(json.loads(done.stdout)["run_id"])
 
     def begin_at_once(self, source: str | Path, count: int) -> list[str]:

@@ -28,6 +28,8 @@ Traceback (most recent call last):
 """
 COMPUTE = """\
 2026-11-22T09:30:15.200Z INFO    ForkPoolWorker-1 Instance started run_id={run_id}
+
+worker: Warm shutdown (MainProcess)
 {{"time": "2026-11-22T09:30:15.950Z", "message": "Instance stopped", "run_id": "{run_id}"}}
 """
 
@@ -60,6 +62,7 @@ def test_logs__are_of_one_run_and_in_order(run_id: str, curate: Curate) -> None:
     assert lines[3].endswith("Traceback (most recent call last):")
     assert "another" not in result.stdout
     assert "nothing in particular" not in result.stdout
+    assert "Warm shutdown" not in result.stdout
 
 
 @pytest.mark.usefixtures("folder")
