@@ -28,7 +28,7 @@ COMMANDS = [str(command.name) for command in app.registered_commands]
 # Part of the interface: people and other programs call them by these names.
 PROMISED = {
     *("demo", "sandbox", "run", "list", "status", "cancel", "resume", "report"),
-    *("doctor", "leases", "reap", "cost"),
+    *("doctor", "leases", "reap", "cost", "logs"),
 }
 # Seconds of start-up time, or packages that a machine which only enqueues does not have.
 HEAVY = {
