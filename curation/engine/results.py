@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curation.engine.report_facts import facts_json, facts_npz
+from curation.exports import Listing, coco, cvat_manifest, label_studio
 from curation.report.page import build_report
 
 if TYPE_CHECKING:
@@ -83,9 +84,19 @@ def _results(outcome: Outcome) -> Iterator[NamedResult]:
     arrays, facts, record = facts_npz(outcome), facts_json(outcome), selection_json(outcome)
     yield "report_facts.npz", arrays, _BINARY
     yield "report_facts.json", facts, _JSON
+    yield from _exports(outcome, Listing.read(selection_json=record, facts_json=facts))
     yield from _report(outcome.video.run_id, arrays=arrays, facts=facts, record=record)
     yield "selected.txt", selected_txt(outcome), "text/plain"
     yield "selection.json", record, _JSON
+
+
+def _exports(outcome: Outcome, listing: Listing) -> Iterator[NamedResult]:
+    """Yields lists of the frames for tools that read the bucket itself."""
+    root = f"{outcome.video.results_uri}frames/"
+    yield "exports/coco.json", coco(listing), _JSON
+    yield "exports/label-studio.json", label_studio(listing, root=root), _JSON
+    # CVAT looks for the frames beside their manifest.
+    yield "manifest.jsonl", cvat_manifest(listing), "application/jsonl"
 
 
 def _report(run_id: str, *, arrays: bytes, facts: bytes, record: bytes) -> Iterator[NamedResult]:

@@ -11,6 +11,7 @@ from curation.errors import CurationError
 from curation.models import Record, Run
 from curation.ports import Objects
 from curation.report.contact_sheet import MAX_FRAMES, Frame, contact_sheet
+from pipeline.cli.bucket import copy, prefix_of
 
 _SHEET_QUALITY = 90
 
@@ -48,28 +49,17 @@ def fetch(run: Run, objects: Objects, folder: Path) -> Path:
     Raises:
         CurationError: If something is missing, is no picture, or is not what was announced.
     """
-    prefix = _prefix(run)
+    prefix = prefix_of(run)
     (folder / "frames").mkdir(parents=True, exist_ok=True)
     for name in ("selected.txt", "selection.json"):
-        _copy(objects, f"{prefix}{name}", folder / name)
+        copy(objects, f"{prefix}{name}", folder / name)
     names = (folder / "selected.txt").read_text(encoding="utf-8").splitlines()
     for name in names:
-        _copy(objects, f"{prefix}frames/{name}", folder / "frames" / name)
+        copy(objects, f"{prefix}frames/{name}", folder / "frames" / name)
     frames = _frames(run, folder, names)
     sheet = folder / "contact-sheet.jpg"
     contact_sheet(frames, title=_title(run, len(frames))).save(sheet, quality=_SHEET_QUALITY)
     return sheet
-
-
-def _prefix(run: Run) -> str:
-    if run.selection.filenames_uri is None:
-        raise CurationError(f"Run {run.run_id} names no results.", code="results:missing")
-    return run.selection.filenames_uri.removesuffix("selected.txt")
-
-
-def _copy(objects: Objects, uri: str, path: Path) -> None:
-    with objects.read(uri) as chunks, path.open("wb") as file:
-        file.writelines(chunks)
 
 
 def _frames(run: Run, folder: Path, names: list[str]) -> list[Frame]:

@@ -1,8 +1,5 @@
-"""Commands about one run: look at it, cancel it, resume it, find its results."""
+"""Commands about one run: look at it, cancel it, resume it."""
 
-import json
-
-import typer
 from rich.console import Group
 
 from curation.ledger.adoption import adopted_steps
@@ -52,27 +49,3 @@ def resume(run_id: RunId, *, as_json: Json = False) -> None:
     adopted = ", ".join(adopted_steps(ended)) or "nothing"
     output.note(f"Adopted from run {ended.name}: {adopted}.")
     print_accepted(resumed, as_json=as_json)
-
-
-def report(run_id: RunId, *, as_json: Json = False) -> None:
-    """Says where a run's results are.
-
-    Example: curate report calm-amber-otter
-    """
-    run = client.status(run_id)
-    names = run.selection.filenames_uri
-    if names is None:
-        output.complain(f"Run {run.name} has no results: it is {run.state}.")
-        suggest_next(run)
-        raise typer.Exit(output.FAILED)
-    places = {
-        "frames_uri": f"{names.rpartition('/')[0]}/frames/",
-        "filenames_uri": names,
-        "report_uri": run.selection.report_uri,
-    }
-    if as_json:
-        output.answer_json(json.dumps({"schema": 1, "run_id": run.run_id, **places}, indent=2))
-        return
-    for name, place in places.items():
-        if place:
-            output.answer(f"{name.removesuffix('_uri'):<10} {place}")

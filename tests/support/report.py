@@ -71,7 +71,7 @@ class ReportFiles:
             }
             for order, number in enumerate(self.chosen)
         ]
-        return json.dumps({"schema": 1, "selected": selected}).encode()
+        return json.dumps({"schema": 1, "run_id": "run-1", "selected": selected}).encode()
 
     def facts_json(self) -> bytes:
         """Returns `report_facts.json`."""

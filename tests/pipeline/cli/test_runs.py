@@ -255,29 +255,3 @@ def test_resume__prints_the_new_id(ledger: Ledger, curate: Curate) -> None:
 
     assert result.exit_code == 0
     assert ledger.runs.get(result.stdout.strip()).resumed_from == run_id
-
-
-def test_report__names_the_places(ledger: Ledger, curate: Curate) -> None:
-    """Frames, their list and the report are named; what is not there is null."""
-    run_id = new_run(ledger)
-    end(ledger, run_id, Outcome.COMPLETED)
-
-    result = curate("report", run_id, "--json")
-
-    assert json.loads(result.stdout) == {
-        "schema": 1,
-        "run_id": run_id,
-        "frames_uri": f"s3://results/{run_id}/frames/",
-        "filenames_uri": f"s3://results/{run_id}/selected.txt",
-        "report_uri": None,
-    }
-
-
-def test_report__without_results_is_1(ledger: Ledger, curate: Curate) -> None:
-    """Where a script wants to go on with the frames, their absence is a failure."""
-    run_id = new_run(ledger)
-
-    result = curate("report", run_id)
-
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "has no results: it is pending" in result.stderr
