@@ -54,7 +54,7 @@ class _Filter:
         return list(islice(self._matching(), self.limit))
 
     def _matching(self) -> Iterator[Run]:
-        for run in _newest():
+        for run in newest_runs():
             if run.created_at < self.began_at:
                 return
             if self.states and run.state not in self.states:
@@ -78,7 +78,7 @@ def list_runs(  # noqa: PLR0913  # each is an option of the command
     Example: curate list --failed --since 24h
     """
     states = frozenset([*(state or ()), *([RunState.FAILED] if failed else ())])
-    wanted = _Filter(states, source or "", _moment(since) if since else 0.0, limit)
+    wanted = _Filter(states, source or "", moment_of(since) if since else 0.0, limit)
     if follow:
         _follow(wanted)
     runs = wanted.runs()
@@ -87,7 +87,36 @@ def list_runs(  # noqa: PLR0913  # each is an option of the command
     elif runs:
         output.answer(_table(runs))
         output.suggest_all(_next_of(runs))
-    elif states or source or since:
+    else:
+        _tell_none(is_filtered=bool(states or source or since))
+
+
+def newest_runs() -> Iterator[Run]:
+    """Yields all runs, the newest first."""
+    runs = client.ledger().runs
+    for skip in count(step=_PAGE):
+        page = runs.newest(_PAGE, skip=skip)
+        yield from page
+        if not page:
+            return
+
+
+def moment_of(text: str, *, option: str = "--since") -> float:
+    """Returns the moment that `90m` or `2026-11-22` means, in seconds since the epoch."""
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+        return client.ledger().store.now() - float(found[1]) * _UNITS_S[found[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} {text!r}: expected a number with s, m, h, d or w behind it (24h), "
+            "or a time (2026-11-22, 2026-11-22T09:30)."
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _tell_none(*, is_filtered: bool) -> None:
+    if is_filtered:
         output.note("There are no such runs.")
         output.suggest("curate list", "See all")
     else:
@@ -120,29 +149,6 @@ def _next_of(runs: Sequence[Run]) -> list[tuple[str, str]]:
     if failed:
         return [(f"curate status {failed.name}", "see why it failed")]
     return [(f"curate status {runs[0].name}", "see how one goes")]
-
-
-def _newest() -> Iterator[Run]:
-    runs = client.ledger().runs
-    for skip in count(step=_PAGE):
-        page = runs.newest(_PAGE, skip=skip)
-        yield from page
-        if not page:
-            return
-
-
-def _moment(text: str) -> float:
-    """Returns the moment that `90m` or `2026-11-22` means, in seconds since the epoch."""
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-        return client.ledger().store.now() - float(found[1]) * _UNITS_S[found[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"--since {text!r}: expected a number with s, m, h, d or w behind it (24h), "
-            "or a time (2026-11-22, 2026-11-22T09:30)."
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _table(runs: Sequence[Run]) -> Table:
