@@ -173,38 +173,46 @@ def test_template__keeps_the_buckets_closed(name: str) -> None:
     assert rules[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_template__arms_the_watchdog_before_anything_else(tmp_path: Path) -> None:
-    """The first boot has the files of deploy/instance/ and an armed timer before any image."""
+INSTALLED = {
+    "watchdog.sh": "usr/local/sbin/curation-watchdog",
+    "curation-watchdog.service": "etc/systemd/system/curation-watchdog.service",
+    "curation-watchdog.timer": "etc/systemd/system/curation-watchdog.timer",
+}
+
+
+@pytest.fixture
+def first_boot(tmp_path: Path) -> Path:
+    """The disk of an instance after its user data has run there."""
     _, parts = template()["Resources"]["Instance"]["Properties"]["UserData"]["Fn::Base64"]
     # The middle part is not filled in, because it is full of the shell's own variables.
     first, _, last = (re.sub(r"\$\{([\w:]+)\}", r"\1", part) for part in parts)
     text = here(first + parts[1] + last, tmp_path)
+    assert len(text) < LONGEST_USER_DATA
     for folder in ("etc/systemd/system", "usr/local/sbin"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "images").touch()
-
     subprocess.run(
         ["bash", "-c", text],
         env={"PATH": f"{STAND_INS}:{os.environ['PATH']}", "STAND_IN": str(tmp_path)},
         timeout=30,
         check=True,
     )
+    return tmp_path
 
-    installed = {
-        "watchdog.sh": "usr/local/sbin/curation-watchdog",
-        "curation-watchdog.service": "etc/systemd/system/curation-watchdog.service",
-        "curation-watchdog.timer": "etc/systemd/system/curation-watchdog.timer",
-    }
-    for name, path in installed.items():
-        assert (tmp_path / path).read_text() == (DEPLOY / "instance" / name).read_text()
-    assert os.access(tmp_path / "usr/local/sbin/curation-watchdog", os.X_OK)
-    assert [call.split()[:2] for call in (tmp_path / "calls").read_text().splitlines()] == [
+
+def test_template__arms_the_watchdog_before_anything_else(first_boot: Path) -> None:
+    """The first boot has the files of deploy/instance/ and an armed timer before any image."""
+    calls = (first_boot / "calls").read_text().splitlines()
+    settings = (first_boot / "etc/curation/instance.env").read_text()
+
+    for name, path in INSTALLED.items():
+        assert (first_boot / path).read_text() == (DEPLOY / "instance" / name).read_text()
+    assert os.access(first_boot / INSTALLED["watchdog.sh"], os.X_OK)
+    assert [call.split()[:2] for call in calls] == [
         ["systemctl", "daemon-reload"],
         ["systemctl", "enable"],
         ["docker", "pull"],
     ]
-    assert len(text) < LONGEST_USER_DATA
-    settings = (tmp_path / "etc/curation/instance.env").read_text()
     assert "LEASE_TTL_S=LeaseTtlS\nMAX_UPTIME_S=MaxUptimeS\n" in settings
 
 
