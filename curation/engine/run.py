@@ -15,7 +15,7 @@ from curation.engine.frames import Frames
 from curation.engine.opening import undecodable
 from curation.engine.outcome import Outcome
 from curation.engine.packets import Segment
-from curation.engine.pictures import write_pictures
+from curation.engine.pictures import PictureFormat, write_pictures
 from curation.engine.results import REPORT, write_results
 from curation.engine.segments import plan_segments
 from curation.engine_port import FrameSelection, VideoPlan
@@ -47,11 +47,18 @@ class Engine:
     Args:
         open_embedder: Opens what makes numbers of pictures; called once, when it is needed.
         pools: Where datapools are.
+        form: How the chosen frames are written.
     """
 
-    def __init__(self, open_embedder: Callable[[], Embedder], pools: Pools) -> None:
+    def __init__(
+        self,
+        open_embedder: Callable[[], Embedder],
+        pools: Pools,
+        form: PictureFormat = PictureFormat(),  # noqa: B008  # it is frozen
+    ) -> None:
         self._open_embedder = open_embedder
         self._pools = pools
+        self._form = form
 
     def prepare(self) -> None:
         """Opens the embedder as the first video would.
@@ -108,7 +115,9 @@ class Engine:
             choice = self._choose(video, frames, damage, progress)
             chosen = time.monotonic()
             saving = partial(progress, SAVING, None, None)
-            pictures = write_pictures(opened, frames, choice, write=write, on_picture=saving)
+            pictures = write_pictures(
+                opened, frames, choice, form=self._form, write=write, on_picture=saving
+            )
         timings_s = {"choice": chosen - started, "saving": time.monotonic() - chosen}
         if video.embedding_s is not None:
             timings_s["embedding"] = video.embedding_s

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curation.engine.pictures import frame_filename, jpeg
+from curation.engine.pictures import PictureFormat, frame_filename, jpeg
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_frame_filename__is_named_as_the_hosted_service_names_it(
     video_name: str, frame_number: int, n_frames: int, expected: str
 ) -> None:
     """`{video}-{frame_number}-{ext}`, with as many digits as the number of frames has."""
-    assert frame_filename(video_name, frame_number, n_frames) == expected
+    assert frame_filename(video_name, frame_number, n_frames, "jpg") == expected
 
 
 def test_jpeg__keeps_size_and_colours() -> None:
@@ -34,3 +34,23 @@ def test_jpeg__keeps_size_and_colours() -> None:
     with Image.open(io.BytesIO(jpeg(pixels))) as image:
         assert image.format == "JPEG"
         assert np.abs(np.asarray(image).astype(int) - pixels).max() <= 3
+
+
+def test_picture_format__png_loses_nothing() -> None:
+    """Each pixel comes back as it was."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)
+    form = PictureFormat("png")
+
+    with Image.open(io.BytesIO(form.encode(pixels))) as image:
+        assert (image.format, form.mime_type) == ("PNG", "image/png")
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+def test_picture_format__a_lower_quality_is_smaller() -> None:
+    """The quality is that of the setting."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+
+    sizes = [len(PictureFormat("jpg", quality).encode(pixels)) for quality in (30, 60, 95)]
+
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[2] / 2

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from curation.engine.embedders.catalog import open_embedder
+from curation.engine.pictures import PictureFormat
 from curation.engine.pools import Pools
 from curation.engine.run import Engine
 from curation.engine_port import VideoOfRun
@@ -158,6 +159,19 @@ def test_select__writes_its_lists_last(done: tuple[Outside, FrameSelection]) -> 
     assert names == [*frames, *OTHERS]
     assert sorted(frames) == sorted(f"frames/{name}" for name in selection.filenames)
     assert {outside.mimes[name] for name in frames} == {"image/jpeg"}
+
+
+def test_select__writes_png_where_it_is_asked_for(cache_dir: Path, short: bytes) -> None:
+    """Names, types and lists all say so."""
+    lite0 = partial(open_embedder, "lite0", device="cpu", cache_dir=cache_dir)
+    outside = Outside(short)
+
+    selection = outside.select(Engine(lite0, Pools(no_pool, None, 0.0), PictureFormat("png")))
+
+    (first, *_) = selection.filenames
+    assert first.endswith("-mp4.png")
+    assert outside.mimes[f"frames/{first}"] == "image/png"
+    assert json.loads(outside.written["exports/coco.json"])["images"][0]["file_name"] == first
 
 
 def test_select__tells_the_order_of_choice_everywhere(
