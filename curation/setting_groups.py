@@ -177,6 +177,12 @@ class RunSettings(BaseSettings):
     engine_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the network runs: auto (the GPU if there is one), cpu or cuda"
     )
+    frame_format: Literal["jpg", "png"] = Field(
+        "jpg", description="How selected frames are written: jpg or png (which loses nothing)"
+    )
+    frame_quality: int = Field(
+        95, ge=1, le=100, description="Quality of JPEG; beyond 95 nothing more is to be seen"
+    )
     log_dir: str = Field("var/logs", description="Folders that curate logs reads, comma-separated")
     liveness_file: str | None = Field(None, description="File that a working Celery process renews")
 

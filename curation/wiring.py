@@ -121,6 +121,7 @@ class Wiring:
         """Our own engine."""
         from curation.engine.datapool import Datapool
         from curation.engine.embedders.catalog import open_embedder
+        from curation.engine.pictures import PictureFormat
         from curation.engine.pools import Pools
         from curation.engine.run import Engine
 
@@ -135,6 +136,7 @@ class Wiring:
         return Engine(
             partial(open_embedder, name, device=device, cache_dir=cache_dir),
             Pools(open_pool, settings.datapool, settings.datapool_distance),
+            PictureFormat(settings.frame_format, settings.frame_quality),
         )
 
     def video_source(self, uri: str) -> VideoSource:
