@@ -91,14 +91,9 @@ def run(  # noqa: PLR0913  # each is an option of the command
 
     Example: curate run clip.mp4 --proportion 0.1 --wait
     """
-    request = _request(
-        source=absolute(source),
-        proportion_samples=proportion,
-        selection_backend=backend,
-        idempotency_key=idempotency_key,
-        selection_config=loaded(selection_config),
-        skip_curated=not force,
-    )
+    how = {"proportion_samples": proportion, "selection_backend": backend}
+    what = {"source": absolute(source), "selection_config": loaded(selection_config)}
+    request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=not force)
     if each:
         every.enqueue_each(request, at_once=at_once, limit=limit, wait=wait, as_json=as_json)
     earlier = _curated(request)
@@ -107,10 +102,7 @@ def run(  # noqa: PLR0913  # each is an option of the command
     elif earlier:
         _tell_curated(earlier, as_json=as_json)
     else:
-        run_id = client.enqueue(request)
-        if wait:
-            stay(run_id, as_json=as_json)
-        print_accepted(run_id, as_json=as_json)
+        _enqueue(request, wait=wait, as_json=as_json)
 
 
 def loaded(config: str | None) -> SelectionConfig | None:
@@ -129,6 +121,13 @@ def absolute(source: str | None) -> str | None:
     if not path.exists():
         output.warn(f"{path} does not exist here. The ingest worker will look for it on its side.")
     return str(path)
+
+
+def _enqueue(request: RunRequest, *, wait: bool, as_json: bool) -> None:
+    run_id = client.enqueue(request)
+    if wait:
+        stay(run_id, as_json=as_json)
+    print_accepted(run_id, as_json=as_json)
 
 
 def _request(**asked: object) -> RunRequest:
