@@ -6,6 +6,7 @@ from typer.core import TyperGroup
 from curation.errors import CurationError
 from pipeline.cli import (
     care,
+    cost,
     datapool,
     demo,
     doctor,
@@ -58,6 +59,6 @@ app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.doctor)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)
-app.command("cost")(care.cost)
+app.command("cost")(cost.cost)
 app.add_typer(datapool.app, name="datapool", no_args_is_help=True)
 app.add_typer(schedule.app, name="schedule", no_args_is_help=True)

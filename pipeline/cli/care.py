@@ -1,4 +1,4 @@
-"""Commands for whoever looks after the pipeline: leases, a round of the reaper, cost."""
+"""Commands for whoever looks after the pipeline: leases, a round of the reaper."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -9,13 +9,12 @@ from rich.table import Table
 
 from curation.errors import CurationError
 from curation.ledger.holders import lease_terms
-from curation.models import Record, Run, Timestamp
-from curation.states import RunState
+from curation.models import Record, Timestamp
 from curation.steps.reap_instance import time_in
 from curation.steps.watch import LEASE_TAG
 from pipeline import client
 from pipeline.cli import output
-from pipeline.cli.options import Json, Limit
+from pipeline.cli.options import Json
 from workers import reaper
 from workers.base import wiring
 
@@ -68,16 +67,6 @@ class Act(Record):
     instance_id: str | None = None
 
 
-class RunCost(Record):
-    """What one run has cost, and what came of it."""
-
-    run_id: str
-    created_at: Timestamp
-    state: RunState
-    instance_seconds: float | None
-    n_selected: int | None
-
-
 def leases(*, release: _Release = None, yes: _Yes = False, as_json: Json = False) -> None:
     """Shows which runs hold the instance, since when and until when; or takes a lease away.
 
@@ -106,17 +95,6 @@ def reap(*, as_json: Json = False) -> None:
     if as_json:
         acts.append(Act(done=found, instance_id=client.settings().ec2.ec2_instance_id))
         _show(acts, as_json=True)
-
-
-def cost(*, limit: Limit = 100, as_json: Json = False) -> None:
-    """Shows the seconds of the instance that each run has used.
-
-    Example: curate cost --limit 10
-    """
-    costs = [_cost_of(run) for run in client.ledger().runs.newest(limit)]
-    _show(costs, as_json=as_json)
-    total_s = sum(cost.instance_seconds or 0.0 for cost in costs)
-    output.note(f"In all: {output.duration(total_s)} of the instance.")
 
 
 def _instance_ids() -> list[str]:
@@ -157,16 +135,6 @@ def _take_away(run_id: str, *, yes: bool) -> None:
         )
     run = client.take_lease(run_id)
     output.note(f"Run {run_id} holds no lease any more. It will end as {run.outcome}.")
-
-
-def _cost_of(run: Run) -> RunCost:
-    return RunCost(
-        run_id=run.run_id,
-        created_at=run.created_at,
-        state=run.state,
-        instance_seconds=run.cost.instance_seconds,
-        n_selected=run.selection.n_selected,
-    )
 
 
 def _show(records: Sequence[Record], *, as_json: bool) -> None:

@@ -15,8 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from curation.errors import CurationError
-from pipeline import client
-from pipeline.web import costs, gantt, metrics, results
+from curation.ledger.bill import billed_days
+from pipeline import client, costs
+from pipeline.web import gantt, metrics, results
 from pipeline.web.instances import instances
 from pipeline.web.problems import headers_of, status_of
 from pipeline.web.reference import operations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _FRAMES_PER_PAGE = 60
+_DAYS = 31
 _FRAMES_PREVIEWED = 6
 _templates = environment()
 # FastAPI answers HEAD only where it is told to.
@@ -72,8 +74,6 @@ def show_run(run_id: str) -> Response:
         n_frames=len(frames),
         frames_problem=problem,
         report=results.report_kind(run),
-        money=costs.money_of(run),
-        currency=costs.currency_of([run]),
         is_live=not run.state.is_end,
     )
 
@@ -126,15 +126,18 @@ def show_instances() -> Response:
 
 @_read(router, "/cost")
 def show_cost() -> Response:
-    """Shows what the newest runs have cost."""
-    runs = client.ledger().runs.newest(MOST_SEARCHED)
+    """Shows what the newest runs have cost, and the newest days."""
+    ledger, price = client.ledger(), client.settings().cost.price
+    runs, billed = ledger.runs.newest(MOST_SEARCHED), billed_days(ledger.store)
+    sources, unheld = costs.by_source(runs, price), costs.unheld(billed, price)
     return _page(
         "cost",
-        total=costs.total(runs),
-        days=costs.by_day(runs),
-        sources=costs.by_source(runs),
-        runs=[(run, costs.money_of(run)) for run in runs[:50]],
-        currency=costs.currency_of(runs),
+        total=costs.total([*sources, unheld]),
+        unheld=unheld,
+        days=costs.by_day(runs, billed, price)[:_DAYS],
+        sources=sources,
+        runs=runs[:50],
+        price=price,
         most_searched=MOST_SEARCHED,
     )
 

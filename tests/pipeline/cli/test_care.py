@@ -10,7 +10,7 @@ from curation.ledger.leases import Lease, Release
 from curation.models import Request
 from curation.states import Backend, InstanceState, Outcome
 from curation.steps.watch import LEASE_TAG
-from tests.support.cli import end, new_run
+from tests.support.cli import new_run
 from tests.support.cloud import INSTANCE_ID, OTHER_INSTANCE_ID
 
 if TYPE_CHECKING:
@@ -206,29 +206,3 @@ def test_reap__ec2_refuses_is_1(cloud: Cloud, curate: Curate) -> None:
 def test_reap__without_an_instance(curate: Curate) -> None:
     """Where this machine does the work there is no instance to look at."""
     assert "No instance is configured (EC2_INSTANCE_ID)." in curate("reap").stderr
-
-
-def test_cost__one_item_a_run(ledger: Ledger, curate: Curate) -> None:
-    """Each run is one item with what it used and what came of it; unknown is null."""
-    first = new_run(ledger)
-    ledger.runs.update(first, instance_seconds=12.5)
-    end(ledger, first, Outcome.COMPLETED)
-    second = new_run(ledger)
-
-    result = curate("cost", "--json")
-
-    items = {item.pop("run_id"): item for item in json.loads(result.stdout)["items"]}
-    assert all(item.pop("created_at").endswith("Z") for item in items.values())
-    assert items == {
-        first: {"state": "completed", "instance_seconds": 12.5, "n_selected": 25},
-        second: {"state": "pending", "instance_seconds": None, "n_selected": None},
-    }
-    assert "In all: 12.5 s of the instance." in result.stderr
-
-
-def test_cost__limit_takes_the_newest(ledger: Ledger, curate: Curate) -> None:
-    """With a limit, only so many runs are counted."""
-    for _ in range(3):
-        new_run(ledger)
-
-    assert len(json.loads(curate("cost", "--limit", "2", "--json").stdout)["items"]) == 2
