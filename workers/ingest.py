@@ -70,8 +70,7 @@ def _ingest(delivery: Delivery) -> Verdict:
         budget=lambda: time.monotonic() < slice_ends,
         keep_alive=keep_alive,
     )
-    if video is None:
-        return GO_ON
-    here.ledger.runs.record_video(run.run_id, video)
-    skip_curated(run, video, here.ledger.runs)
-    return SUCCEEDED
+    if video:
+        here.ledger.runs.record_video(run.run_id, video)
+        skip_curated(run, video, here.ledger.runs)
+    return SUCCEEDED if video else GO_ON

@@ -99,10 +99,8 @@ def run(  # noqa: PLR0913  # each is an option of the command
     earlier = _curated(request)
     if dry_run:
         plan.show(request, earlier, as_json=as_json)
-    elif earlier:
-        _tell_curated(earlier, as_json=as_json)
     else:
-        _enqueue(request, wait=wait, as_json=as_json)
+        _carry_out(request, earlier, wait=wait, as_json=as_json)
 
 
 def loaded(config: str | None) -> SelectionConfig | None:
@@ -123,7 +121,10 @@ def absolute(source: str | None) -> str | None:
     return str(path)
 
 
-def _enqueue(request: RunRequest, *, wait: bool, as_json: bool) -> None:
+def _carry_out(request: RunRequest, earlier: Run | None, *, wait: bool, as_json: bool) -> None:
+    if earlier:
+        _tell_curated(earlier, as_json=as_json)
+        return
     run_id = client.enqueue(request)
     if wait:
         stay(run_id, as_json=as_json)
