@@ -56,26 +56,8 @@ class SpanCollector:
 def span_collector() -> Iterator[SpanCollector]:
     """Runs a collector."""
     received = SpanCollector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/traces"
-            received.headers.append(self.headers.get("x-key", ""))
-            received.bodies.append(body)
-            answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    received.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    server = _Server(received)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield received
@@ -83,6 +65,37 @@ def span_collector() -> Iterator[SpanCollector]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows what has come so far."""
+
+    def __init__(self, received: SpanCollector) -> None:
+        self.received = received
+        super().__init__(("127.0.0.1", 0), _Handler)
+        received.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Takes what comes to the one address there is."""
+
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Answers as a collector does."""
+        assert self.path == "/v1/traces"
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.headers.append(self.headers.get("x-key", ""))
+        self.server.received.bodies.append(body)
+        answer = ExportTraceServiceResponse().SerializeToString()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing on stderr."""
 
 
 def _spans(body: bytes) -> Iterator[ReceivedSpan]:
