@@ -85,6 +85,7 @@ task_annotations = {
         "schedule.enqueue_scheduled": _step_limit_s,
         "schedule.look": _step_limit_s,
         "schedule.enqueue_new": _ingest_limit_s,
+        "reports.notify": _step_limit_s,
     }.items()
 }
 # An errback on a header task would run while the other header task is still at work.

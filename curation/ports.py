@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -313,4 +313,24 @@ class SelectionBackend(Protocol):
 
     def cancel(self, run: Run) -> None:
         """Cancels the selection run if it is still going."""
+        ...
+
+
+# --- messages to people -----------------------------------------------------------------------
+
+
+class Notifier(Protocol):
+    """Sends messages to people."""
+
+    @property
+    def names(self) -> list[str]:
+        """The targets, fit to be shown."""
+        ...
+
+    def send(self, title: str, body: str, *, only: Collection[int] = ()) -> list[int]:
+        """Sends a message to all targets, or to those at these places (from 1).
+
+        Returns:
+            The places of the targets that it did not reach.
+        """
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from curation.models import BucketUri
 from curation.price import Price
-from curation.states import Backend
+from curation.states import Backend, Event
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -252,12 +253,59 @@ class WebSettings(BaseSettings):
         None, description="user:password of the pages, needed to start them"
     )
     web_port: int = Field(8080, gt=0, lt=65_536, description="Port of pages and HTTP API")
+    web_url: str | None = Field(None, description="Where people reach the pages, for links to them")
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the HTTP API; empty: there is none"
     )
     api_local_sources: bool = Field(
         default=False, description="Whether the HTTP API takes paths of the ingest worker's files"
     )
+
+
+class NotifySettings(BaseSettings):
+    """Messages to people."""
+
+    model_config = _config("NOTIFY_")
+
+    urls: SecretStr | None = Field(
+        None, description="Where messages go: Apprise URLs, comma- or space-separated"
+    )
+    on: str = Field(
+        "failed,reaped,budget,deadline",
+        description="What they are about; also completed, canceled and stop",
+    )
+    every_s: Seconds = Field(
+        300.0, description="Seconds between two messages of a kind; others are only counted"
+    )
+
+    @field_validator("on")
+    @classmethod
+    def _check_on(cls, value: str) -> str:
+        _events(value)
+        return value
+
+    @property
+    def targets(self) -> list[str]:
+        """The URLs, one a target."""
+        return split_urls(self.urls.get_secret_value() if self.urls else "")
+
+    @property
+    def events(self) -> frozenset[Event]:
+        """What messages are wanted about."""
+        return _events(self.on)
+
+
+def split_urls(text: str) -> list[str]:
+    """Returns the URLs of a list, parted by spaces, or by commas before a new URL."""
+    parts = re.split(r"\s+|,\s*(?=[A-Za-z][\w+.-]*://)", text.strip())
+    return [part.rstrip(",") for part in parts if part]
+
+
+def _events(text: str) -> frozenset[Event]:
+    words = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if unknown := words - set(Event):
+        raise ValueError(f"{', '.join(sorted(unknown))} is none of {', '.join(Event)}")
+    return frozenset(map(Event, words))
 
 
 def _split_commas(value: object) -> object:

@@ -17,6 +17,7 @@ from curation.setting_groups import (
     FlowerSettings,
     LightlySettings,
     LogSettings,
+    NotifySettings,
     PexelsSettings,
     RunSettings,
     S3Settings,
@@ -101,6 +102,11 @@ class Settings:
         """The pages and the HTTP API."""
         return _read(WebSettings)
 
+    @cached_property
+    def notify(self) -> NotifySettings:
+        """Messages to people."""
+        return _read(NotifySettings)
+
 
 GROUPS: tuple[type[BaseSettings], ...] = (
     BrokerSettings,
@@ -114,6 +120,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     CostSettings,
     FlowerSettings,
     WebSettings,
+    NotifySettings,
 )
 
 

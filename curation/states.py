@@ -96,3 +96,16 @@ class InstanceState(StrEnum):
     def is_billed(self) -> bool:
         """Whether its seconds cost money (EC2 documentation, instance life cycle)."""
         return self in (InstanceState.PENDING, InstanceState.RUNNING)
+
+
+class Event(StrEnum):
+    """What people may want a message about."""
+
+    COMPLETED = "completed"  # a run ended so
+    FAILED = "failed"  # a run ended so
+    CANCELED = "canceled"  # a run ended so
+    DEADLINE = "deadline"  # a run has little time left
+    REAPED = "reaped"  # the reaper has stopped an instance that nobody held
+    STOP = "stop"  # a run ended although EC2 has refused to stop its instance
+    BUDGET = "budget"  # what runs cost has reached a limit
+    TEST = "test"  # somebody wants to see whether messages come

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from curation.adapters.storage.s3 import S3Storage
     from curation.adapters.storage.s3_buckets import S3Buckets
     from curation.engine.run import Engine
-    from curation.ports import SelectionBackend, SourceVideo, VideoProbe, VideoSource
+    from curation.ports import Notifier, SelectionBackend, SourceVideo, VideoProbe, VideoSource
     from curation.settings import Settings
 
 # An engine task that gives no sign of life for this long is taken for dead.
@@ -138,6 +138,20 @@ class Wiring:
             Pools(open_pool, settings.datapool, settings.datapool_distance),
             PictureFormat(settings.frame_format, settings.frame_quality),
         )
+
+    @cached_property
+    def notifier(self) -> Notifier | None:
+        """Messages to people, or None if nobody wants any.
+
+        Raises:
+            OperatorError: If a URL cannot be used.
+        """
+        urls = self.settings.notify.targets
+        if not urls:
+            return None
+        from curation.adapters.notify.apprise import AppriseNotifier
+
+        return AppriseNotifier(urls)
 
     def video_source(self, uri: str) -> VideoSource:
         """Returns the source that a video source URI names.

@@ -18,6 +18,7 @@ app = Celery(
         "workers.ingest",
         "workers.liveness",
         "workers.reaper",
+        "workers.reports",
         "workers.selection",
         "workers.signals",
     ],

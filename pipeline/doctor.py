@@ -12,6 +12,7 @@ from curation.doctor.engine import engine_checks
 from curation.doctor.examine import examine
 from curation.doctor.instance import InstanceChecks
 from curation.doctor.lightly import LightlyChecks
+from curation.doctor.notify import notify_checks
 from curation.doctor.pexels import pexels_checks
 from curation.doctor.settings import right_settings, wrong_settings
 from pipeline.processes import FLOWER_VARIABLES, ProcessChecks, wrong_celery_settings
@@ -54,6 +55,7 @@ def examine_all(wiring: Wiring, *, tell: Callable[[Finding], None]) -> list[Find
         *LightlyChecks(wiring).all(),
         *pexels_checks(wiring),
         *engine_checks(wiring),
+        *notify_checks(wiring),
         *ProcessChecks(wiring).all(),
     ]
     return [*findings, *examine(checks, limit_s=LIMIT_S, tell=tell)]

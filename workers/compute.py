@@ -11,6 +11,7 @@ from curation.states import RunState, StepName, StepState
 from curation.steps import finish, instance
 from curation.steps.verdict import SKIPPED, SUCCEEDED
 from workers.base import StepTask, bearing_the_ledger, wiring
+from workers.messages import send_end_notice
 
 if TYPE_CHECKING:
     from curation.steps.verdict import Verdict
@@ -59,6 +60,13 @@ def _start(delivery: Delivery) -> Verdict:
 
 
 def _release(delivery: Delivery) -> Verdict:
+    verdict = _give_back(delivery)
+    if verdict in (SKIPPED, SUCCEEDED):
+        send_end_notice(delivery.run.run_id)
+    return verdict
+
+
+def _give_back(delivery: Delivery) -> Verdict:
     run, runs, machine = delivery.run, delivery.wiring.ledger.runs, delivery.wiring.machine
     if machine is None:
         finish.end(run, runs, released=StepState.SKIPPED)

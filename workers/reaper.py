@@ -9,14 +9,17 @@ from celery import Task, shared_task
 
 from curation.errors import CurationError
 from curation.ledger.locks import is_due, locked
+from curation.ledger.notices import DIGEST
 from curation.ledger.steps import HOLD_S
 from curation.ledger.store import LedgerUnavailable
+from curation.states import Event
 from curation.steps import engine, orphans
 from curation.steps import reap as reaping
 from curation.steps import reap_instance as reaping_instance
+from curation.steps.deadline import is_near
 from curation.wiring import ENGINE_SILENT_S
 from workers.base import bearing_the_ledger, wiring
-from workers.messages import send_step
+from workers.messages import send_notice, send_step
 
 if TYPE_CHECKING:
     from curation.wiring import Wiring
@@ -31,6 +34,8 @@ _PAUSED_ROUNDS = 3
 _ROUNDS_PER_LISTING = 10
 # `fail_run` waits for a sign of life this often before it leaves a silent run to the reaper.
 _MOST_WAITS = 10
+# Rounds that stop an instance within this time are about the same stop.
+_ONE_STOP_S = 900.0
 
 
 @shared_task(name="reaper.reap", ignore_result=True)
@@ -139,6 +144,20 @@ def reap_instance() -> str:
     )
 
 
+def send_notices() -> list[str]:
+    """Asks for messages about runs with little time left, and about what was held back."""
+    here, now = wiring(), wiring().ledger.store.now()
+    wanted, every_s = here.settings.notify.events, here.settings.notify.every_s
+    for run in here.ledger.runs.active() if Event.DEADLINE in wanted else []:
+        if run.outcome is None and is_near(run, now=now):
+            left_s = max(run.deadline_at - now, 0.0)
+            send_notice(Event.DEADLINE, run.run_id, f"{left_s / 60:.0f} min are left.")
+    for event in sorted(wanted):
+        if here.ledger.notices.overdue(event, every_s=every_s):
+            send_notice(event, DIGEST, once=f"{DIGEST} {now // every_s:.0f}")
+    return []
+
+
 def report_strangers() -> list[str]:
     """Reports what runs with our tags although the ledger does not know it."""
     here = wiring()
@@ -155,9 +174,10 @@ def _do_round(here: Wiring) -> list[str]:
         reap_runs,
         reap_uploads,
         reap_work,
-        lambda: [f"instance {reap_instance()}"],
+        lambda: [f"instance {_reap_and_tell(here)}"],
         report_strangers,
         reap_orphans,
+        send_notices,
     )
     done: list[str] = []
     for part in parts:
@@ -166,6 +186,15 @@ def _do_round(here: Wiring) -> list[str]:
         except CurationError as error:  # one part's error does not stop the others
             log.error("Not all could be reaped: %s", error)  # noqa: TRY400  # an expected kind
     return done
+
+
+def _reap_and_tell(here: Wiring) -> str:
+    found = reap_instance()
+    if found in ("stopping", "stopped") and here.machine:
+        instance_id, now = here.machine.instance_id, here.ledger.store.now()
+        # A stop takes several rounds, which are one piece of news.
+        send_notice(Event.REAPED, instance_id, once=f"{instance_id} {now // _ONE_STOP_S:.0f}")
+    return found
 
 
 def _mark_s(here: Wiring) -> float:

@@ -119,8 +119,3 @@ def schedule_key(name: str) -> str:
 def schedule_videos_key(name: str) -> str:
     """Hash: run id by the URL of each video of a watch or backfill. Lives as long as that."""
     return f"{PREFIX}schedule-videos:{name}"
-
-
-def noticed_key(event: str, subject: str) -> str:
-    """String: that a message about this was asked for. Lives `WORK_TTL_S`."""
-    return f"{PREFIX}noticed:{event}:{subject}"

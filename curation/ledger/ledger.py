@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from curation.ledger import keys
 from curation.ledger.engine import EngineLedger
 from curation.ledger.leases import LeaseLedger
+from curation.ledger.notices import NoticeLedger
 from curation.ledger.runs import RunLedger
 from curation.ledger.schedules import ScheduleLedger
 from curation.ledger.steps import StepLedger
@@ -28,6 +29,7 @@ class Ledger:
     leases: LeaseLedger
     engine: EngineLedger
     schedules: ScheduleLedger
+    notices: NoticeLedger
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -64,6 +66,7 @@ class Ledger:
             leases=LeaseLedger(store, ttl_s=lease_ttl_s),
             engine=EngineLedger(store),
             schedules=ScheduleLedger(store),
+            notices=NoticeLedger(store),
         )
 
     def note_round(self, *, pause_s: float) -> None:

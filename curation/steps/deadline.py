@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # What is kept of the deadline for giving the instance back: a tenth, and at most two minutes.
 _RELEASE_SHARE = 0.1
 _RELEASE_MOST_S = 120.0
+_NEAR_SHARE = 0.2
+_NEAR_MOST_S = 900.0
 _OPEN = (StepState.RUNNING, StepState.WAITING)
 # Both backends' word for a selection run that is scheduled and that nobody has begun.
 _NOT_TAKEN = "OPEN"
@@ -47,6 +49,17 @@ def remaining_s(run: Run, *, now: float) -> float:
     """
     allowed_s = run.deadline_at - run.created_at
     return run.deadline_at - min(allowed_s * _RELEASE_SHARE, _RELEASE_MOST_S) - now
+
+
+def is_near(run: Run, *, now: float) -> bool:
+    """Whether little of the time for work is left: a fifth, and at most a quarter of an hour.
+
+    Args:
+        run: The run.
+        now: Seconds since the epoch.
+    """
+    allowed_s = run.deadline_at - run.created_at
+    return remaining_s(run, now=now) < min(allowed_s * _NEAR_SHARE, _NEAR_MOST_S)
 
 
 def deadline_error(run: Run) -> RunError:

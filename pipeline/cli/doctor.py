@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Group
@@ -20,15 +21,17 @@ _LINE_WIDTH = 76
 _STYLES = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "bold red"}
 
 
-def doctor(*, as_json: Json = False) -> None:
+_Notify = Annotated[
+    bool, typer.Option("--notify", help="Send a test message to NOTIFY_URLS, and do no more.")
+]
+
+
+def doctor(*, notify: _Notify = False, as_json: Json = False) -> None:
     """Checks everything that a run needs, and says how to mend what is wrong.
 
     Example: curate doctor
     """
-    from pipeline.doctor import examine_all  # noqa: PLC0415  # no other command asks Flower
-
-    with _progress() as tell:
-        findings = examine_all(wiring(), tell=tell)
+    findings = _send_test() if notify else _examine()
     if as_json:
         output.answer_items([finding.model_dump(mode="json") for finding in findings])
     else:
@@ -36,6 +39,19 @@ def doctor(*, as_json: Json = False) -> None:
         output.note(_summary(findings))
     if any(finding.state is Health.FAIL for finding in findings):
         raise typer.Exit(output.FAILED)
+
+
+def _examine() -> list[Finding]:
+    from pipeline.doctor import examine_all  # noqa: PLC0415  # no other command asks Flower
+
+    with _progress() as tell:
+        return examine_all(wiring(), tell=tell)
+
+
+def _send_test() -> list[Finding]:
+    from pipeline.notify import send_test  # noqa: PLC0415  # no other command sends messages
+
+    return send_test(wiring())
 
 
 @contextmanager

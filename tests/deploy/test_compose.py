@@ -21,11 +21,11 @@ REQUIRED = {
     "S3_INPUT_BUCKET": "s3://input/videos/",
     "S3_LIGHTLY_BUCKET": "s3://lightly/",
 }
-WORKERS = {"ingest", "compute", "selection", "engine", "reaper"}
+WORKERS = {"ingest", "compute", "selection", "engine", "reaper", "reports"}
 OURS = WORKERS | {"beat", "flower", "web", "curate"}
 SERVICES = services(REQUIRED)
 # Who is given which secret; Redis's password is for all, as a part of REDIS_URL.
-AWS_USERS = WORKERS | {"web", "curate"}
+AWS_USERS = (WORKERS - {"reports"}) | {"web", "curate"}
 SECRETS = {
     "API_TOKEN": {"web", "curate"},
     "AWS_ACCESS_KEY_ID": AWS_USERS,
@@ -33,6 +33,7 @@ SECRETS = {
     "AWS_SESSION_TOKEN": AWS_USERS,
     "FLOWER_BASIC_AUTH": {"flower", "curate"},
     "LIGHTLY_TOKEN": {"selection", "curate"},
+    "NOTIFY_URLS": {"reports", "curate"},
     "PEXELS_API_KEY": {"ingest", "curate"},
     "REDIS_PASSWORD": {"redis"},
     "S3_EXTERNAL_ID": {"selection", "curate"},
