@@ -64,15 +64,22 @@ def new_run(ledger: Ledger, *, source: str = "/clip.mp4", idempotency_key: str =
     return run_id
 
 
-def end(ledger: Ledger, run_id: str, outcome: Outcome) -> None:
-    """Brings a run into its end state, as its last step would."""
+def end(ledger: Ledger, run_id: str, outcome: Outcome, **facts: str | int) -> None:
+    """Brings a run into its end state, as its last step would.
+
+    Args:
+        ledger: The ledger.
+        run_id: The run.
+        outcome: What it ends as.
+        facts: Of the selection of a completed run, where the usual ones will not do.
+    """
     ledger.runs.decide(run_id, outcome, ERROR if outcome is Outcome.FAILED else None)
     if outcome is Outcome.COMPLETED:
-        ledger.runs.record_selection(
-            run_id,
-            state="COMPLETED",
-            n_frames=250,
-            n_selected=25,
-            filenames_uri=f"s3://results/{run_id}/selected.txt",
-        )
+        usual: dict[str, str | int] = {
+            "state": "COMPLETED",
+            "n_frames": 250,
+            "n_selected": 25,
+            "filenames_uri": f"s3://results/{run_id}/selected.txt",
+        }
+        ledger.runs.record_selection(run_id, **usual | facts)
     ledger.runs.end(ledger.runs.get(run_id), released=StepState.SUCCEEDED)

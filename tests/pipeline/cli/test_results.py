@@ -28,11 +28,9 @@ NAMES = ["clip-7-mp4.jpg", "clip-2-mp4.jpg"]
 def run(ledger: Ledger, s3_client: S3Client, bucket: str) -> Run:
     """A completed run that has selected 2 of 20 frames, number 7 first."""
     run_id = new_run(ledger)
-    end(ledger, run_id, Outcome.COMPLETED)
     prefix = f"results/{run_id}/"
-    ledger.runs.record_selection(
-        run_id, n_frames=20, n_selected=2, filenames_uri=f"s3://{bucket}/{prefix}selected.txt"
-    )
+    names = f"s3://{bucket}/{prefix}selected.txt"
+    end(ledger, run_id, Outcome.COMPLETED, n_frames=20, n_selected=2, filenames_uri=names)
     selected = [
         {"frame_number": n, "timestamp_s": n / 10, "order": order, "file": f"frames/{name}"}
         for order, (n, name) in enumerate(zip((7, 2), NAMES, strict=True))
@@ -103,14 +101,12 @@ def test_fetch__notices_what_is_wrong(
         results.fetch(run, storage, tmp_path)
 
 
-def test_fetch__notices_a_wrong_count(
-    run: Run, storage: S3Storage, ledger: Ledger, tmp_path: Path
-) -> None:
+def test_fetch__notices_a_wrong_count(run: Run, storage: S3Storage, tmp_path: Path) -> None:
     """The number of frames selected must be what the request asked for."""
-    ledger.runs.record_selection(run.run_id, n_frames=100)
+    selection = run.selection.model_copy(update={"n_frames": 100})
 
     with pytest.raises(CurationError, match="the status says 2 frames, expected are 10"):
-        results.fetch(ledger.runs.get(run.run_id), storage, tmp_path)
+        results.fetch(run.model_copy(update={"selection": selection}), storage, tmp_path)
 
 
 def test_fetch__missing_frame(
