@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 
+from curation.budget import check_budget
 from curation.errors import LeaseLost, OperatorError, RequestError
 from curation.ledger import holders
 from curation.ledger.adoption import adopted_steps
@@ -45,7 +46,7 @@ def enqueue(request: RunRequest | None = None) -> str:
 
     Raises:
         RequestError: If the source is of no known kind, or the key has another request.
-        OperatorError: If a setting is missing or wrong.
+        OperatorError: If a setting is missing or wrong, or the month's budget is spent.
         LedgerUnavailable: If Redis does not answer; within 5 s.
     """
     asked = request or RunRequest()
@@ -232,6 +233,8 @@ def _publish(
 ) -> str:
     run = settings().run
     instance_id = settings().ec2.ec2_instance_id
+    if instance_id and not ledger().runs.has_key(idempotency_key):
+        check_budget(ledger().store, settings().cost)
     run_id, is_new = ledger().runs.create(
         request,
         deadline_s=run.run_deadline_s,

@@ -111,6 +111,11 @@ class RunLedger:
             known = list(self._store.scores_of(keys.RUNS))
             return self.get(find_run_id(text, known[::-1]))
 
+    def has_key(self, idempotency_key: str | None) -> bool:
+        """Whether a run was made for this idempotency key."""
+        key = keys.idempotency_key(idempotency_key or "")
+        return bool(idempotency_key) and self._store.value_of(key) is not None
+
     def has_outcome(self, run_id: str) -> bool:
         """Whether it is known what the run will end as.
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pipeline
-from curation.errors import RequestError
+from curation.errors import OperatorError, RequestError
+from curation.ledger import keys
 from curation.ledger.store import LedgerUnavailable
 from curation.models import RunRequest
 from curation.states import Backend, Outcome, RunState, StepState
@@ -145,3 +146,26 @@ def ended(run_id: str, outcome: Outcome) -> None:
     ledger = client.ledger()
     ledger.runs.decide(run_id, outcome)
     ledger.runs.end(ledger.runs.get(run_id), released=StepState.SUCCEEDED)
+
+
+def test_enqueue__refuses_what_the_budget_does_not_bear(
+    broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a spent budget nothing new is written; a known key, and a run without instance, go."""
+    monkeypatch.setenv("INSTANCE_PRICE_PER_HOUR", "1")
+    monkeypatch.setenv("BUDGET_PER_MONTH", "2")
+    monkeypatch.setenv("BUDGET_ACTION", "refuse")
+    keyed = REQUEST.model_copy(update={"idempotency_key": "nightly"})
+    run_id = pipeline.enqueue(keyed)
+    today = int(client.ledger().store.now() // 86_400)
+    broker.hset(keys.BILLED, f"{today}|held", 7200)
+
+    with pytest.raises(OperatorError) as caught:
+        pipeline.enqueue(REQUEST)
+
+    assert caught.value.code == "budget:reached"
+    assert broker.zcard(keys.RUNS) == 1
+    assert pipeline.enqueue(keyed) == run_id
+    monkeypatch.delenv("EC2_INSTANCE_ID")
+    _forget()
+    assert pipeline.enqueue(REQUEST) != run_id
