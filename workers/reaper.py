@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from celery import Task, shared_task
 
+from curation.budget import this_month
 from curation.errors import CurationError
 from curation.ledger.locks import is_due, locked
 from curation.ledger.notices import DIGEST
@@ -158,6 +159,17 @@ def send_notices() -> list[str]:
     return []
 
 
+def tell_budget() -> list[str]:
+    """Asks for a message at each milestone of the month's budget; returns which is reached."""
+    here = wiring()
+    budget = this_month(here.ledger.store, here.settings.cost)
+    if budget is None or budget.milestone is None:
+        return []
+    reached = f"{budget.month} {budget.milestone}"
+    send_notice(Event.BUDGET, budget.month, f"{budget}.", once=reached)
+    return [f"budget {budget.milestone}%"]
+
+
 def report_strangers() -> list[str]:
     """Reports what runs with our tags although the ledger does not know it."""
     here = wiring()
@@ -177,6 +189,7 @@ def _do_round(here: Wiring) -> list[str]:
         lambda: [f"instance {_reap_and_tell(here)}"],
         report_strangers,
         reap_orphans,
+        tell_budget,
         send_notices,
     )
     done: list[str] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.ledger import keys
 from curation.models import Request, RunError
 from curation.states import Backend, Event, Outcome, StepState
 from pipeline.celery import app
@@ -275,3 +276,22 @@ def deliver(broker: Redis) -> None:
     """Carries out what waits in the queue."""
     for arguments in asked(broker):
         reports.notify(*arguments)
+
+
+def test_tell_budget__is_once_at_each_milestone(
+    ledger: Ledger, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The budget is told of at 80 and at 100 percent, however many rounds see it."""
+    monkeypatch.setenv("INSTANCE_PRICE_PER_HOUR", "1")
+    monkeypatch.setenv("BUDGET_PER_MONTH", "10")
+    wiring.cache_clear()
+    day = int(ledger.store.now() // 86_400)
+    for hours in (7.9, 8.0, 8.1, 10.0, 11.0):
+        redis_client.hset(keys.BILLED, f"{day}|held", hours * 3600)
+        reaper.tell_budget()
+
+    details = [detail for _, _, detail in reversed(asked(redis_client))]
+    assert [detail.partition(" of the budget")[0] for detail in details] == [
+        "8.00 of 10.00 USD (80 %)",
+        "10.00 of 10.00 USD (100 %)",
+    ]
