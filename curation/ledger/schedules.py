@@ -63,7 +63,8 @@ class ScheduleLedger:
 
     def note(self, name: str, **facts: str | float) -> None:
         """Writes facts of the schedule's state; an empty string stands for None."""
-        self._store.set_fields(keys.schedule_key(name), facts)
+        if facts:
+            self._store.set_fields(keys.schedule_key(name), facts)
 
     def videos(self, name: str) -> dict[str, str]:
         """Returns the videos that the schedule has a run for: URL to run id."""

@@ -44,18 +44,25 @@ def enqueue_each(
         Exit: Always: 1 if a run did not end well, 130 if it was left alone.
     """
     backfill = _backfill(request, at_once=at_once, limit=limit)
+    _begin(backfill)
+    if not wait:
+        output.answer_json(_facts(backfill.name, ())) if as_json else output.answer(backfill.name)
+        output.suggest("curate schedule list", "How far it is")
+        raise typer.Exit(output.DONE)
+    try:
+        _follow(backfill)
+    except KeyboardInterrupt:
+        _leave(backfill)
+    _summarise(backfill, as_json=as_json)
+
+
+def _begin(backfill: Schedule) -> None:
     schedules = client.ledger().schedules
     is_known = schedules.find(backfill.name) is not None
     schedules.save(backfill)
     schedules.note(backfill.name, done_at="", problem="")
     ask_for_look(backfill.name)
     output.note(f"{'Going on with' if is_known else 'Began'} {backfill.name}.")
-    if not wait:
-        output.answer_json(_facts(backfill.name, ())) if as_json else output.answer(backfill.name)
-        output.suggest("curate schedule list", "How far it is")
-        raise typer.Exit(output.DONE)
-    _follow(backfill)
-    _summarise(backfill, as_json=as_json)
 
 
 def _backfill(request: RunRequest, *, at_once: int, limit: int | None) -> Schedule:
@@ -89,21 +96,22 @@ def _links(path: Path) -> tuple[str, ...]:
 def _follow(backfill: Schedule) -> None:
     schedules, told = client.ledger().schedules, ""
     at_once = backfill.each.at_once if backfill.each else 1
-    try:
-        with output.notes.status("Looking for videos") as status:
-            while (state := schedules.state(backfill.name)).done_at is None:
-                begun, still_open = len(schedules.videos(backfill.name)), n_open(backfill.name)
-                status.update(f"{begun} runs, {still_open} open, {state.waiting} to come")
-                if state.problem and state.problem != told:
-                    output.warn(state.problem)
-                told = state.problem or told
-                if still_open < at_once:
-                    ask_for_look(backfill.name)
-                time.sleep(_LOOK_EVERY_S)
-    except KeyboardInterrupt:
-        output.note(f"You stopped watching. {backfill.name} goes on; the same command shows it.")
-        output.suggest(f"curate schedule remove {backfill.name}", "To begin no further runs")
-        raise typer.Exit(output.INTERRUPTED) from None
+    with output.notes.status("Looking for videos") as status:
+        while (state := schedules.state(backfill.name)).done_at is None:
+            begun, still_open = len(schedules.videos(backfill.name)), n_open(backfill.name)
+            status.update(f"{begun} runs, {still_open} open, {state.waiting} to come")
+            if state.problem and state.problem != told:
+                output.warn(state.problem)
+            told = state.problem or told
+            if still_open < at_once:
+                ask_for_look(backfill.name)
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _leave(backfill: Schedule) -> NoReturn:
+    output.note(f"You stopped watching. {backfill.name} goes on; the same command shows it.")
+    output.suggest(f"curate schedule remove {backfill.name}", "To begin no further runs")
+    raise typer.Exit(output.INTERRUPTED)
 
 
 def _summarise(backfill: Schedule, *, as_json: bool) -> NoReturn:
