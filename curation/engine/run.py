@@ -18,6 +18,7 @@ from curation.engine.packets import Segment
 from curation.engine.pictures import PictureFormat, write_pictures
 from curation.engine.results import REPORT, write_results
 from curation.engine.segments import plan_segments
+from curation.engine.sparing import SparingEmbedder, most_spared
 from curation.engine_port import FrameSelection, VideoPlan
 
 if TYPE_CHECKING:
@@ -101,8 +102,10 @@ class Engine:
     def _embed(self, video: VideoOfRun, segment: Segment, progress: EngineProgress) -> Frames:
         with video.open() as file, open_video(file, name=video.name) as opened:
             declared = opened.n_frames_declared
+            most = most_spared(video.config, declared)
+            embedder = SparingEmbedder(self._embedder, most=most)
             return embed_frames(
-                opened, segment, self._embedder, lambda n: progress(EMBEDDING, n, declared)
+                opened, segment, embedder, lambda n: progress(EMBEDDING, n, declared)
             )
 
     def _select(
