@@ -16,7 +16,7 @@ from curation.errors import CurationError
 from curation.models import Record, Run, RunRequest
 from curation.states import InstanceState, RunState
 from pipeline import client
-from pipeline.cli import output, watch
+from pipeline.cli import bucket, output, watch
 from pipeline.cli.options import Data, Json
 from pipeline.cli.sandbox import started
 from workers.base import wiring
@@ -38,6 +38,7 @@ class DemoItem(Record):
     n_selected: int | None
     folder: str | None = None
     contact_sheet: str | None = None
+    report: str | None = None
     problem: str | None = None
 
 
@@ -166,9 +167,15 @@ def _results(run: Run) -> dict[str, str]:
     folder = Path(_RESULTS, run.run_id).absolute()
     try:
         sheet = results.fetch(run, wiring().storage, folder)
+        found = {"folder": str(folder), "contact_sheet": str(sheet)}
+        if uri := run.selection.report_uri:
+            # Beside the frames, so that a click on one shows it at full size.
+            report = folder / "report.html"
+            bucket.copy(wiring().storage, uri, report)
+            found["report"] = str(report)
     except (CurationError, OSError, ValueError) as error:
         return {"problem": f"The results of run {run.run_id} could not be fetched: {error}"}
-    return {"folder": str(folder), "contact_sheet": str(sheet)}
+    return found
 
 
 def _instance_state() -> str:
@@ -186,6 +193,8 @@ def _print(report: DemoReport) -> None:
             f"  frames         {item.folder}/frames\n"
             f"  contact sheet  {item.contact_sheet}"
         )
+        if item.report:
+            output.answer(f"  report         {item.report}")
     output.answer(
         f"\nThe instance is {report.instance_state}. "
         f"It was up for {output.duration(report.instance_seconds)}."

@@ -79,6 +79,8 @@ def test_demo__results_stay(demos: Mapping[str, Ended]) -> None:
     assert {scene_of(int(name.split("-")[1])) for name in names} == {0, 1, 2}
     with Image.open(item["contact_sheet"]) as sheet:
         assert sheet.width > 300
+    assert item["report"] == str(folder / "report.html")
+    assert f'href="frames/{names[0]}"' in Path(item["report"]).read_text()
 
 
 def test_demo__one_bad_video_is_1(demos: Mapping[str, Ended]) -> None:
