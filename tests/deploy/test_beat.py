@@ -10,11 +10,15 @@ import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.ledger.ledger import Ledger
+from curation.ledger.store import Store
+from curation.models import RunRequest
+from curation.schedules import Each, Schedule
 from pipeline.cron import last_slot
 from tests.support.compose import ROOT
 from tests.support.waiting import wait_until
@@ -64,6 +68,12 @@ def settings(valkey: str, redis_client: Redis) -> dict[str, str]:
         "SCHEDULE_CRON": CRON,
         "VIDEO_SOURCE": "/clip.mp4",
     }
+
+
+@pytest.fixture
+def ledger(redis_client: Redis) -> Ledger:
+    """The ledger that these processes write."""
+    return Ledger.over(Store(redis_client), retention_days=1, lease_ttl_s=60)
 
 
 def test_enqueue_scheduled__twice_at_once_gives_one_run(
@@ -121,6 +131,63 @@ def test_beat__late_sends_what_is_due_and_two_make_one_run(
     (key,) = redis_client.scan_iter("curation:idempotency:*")
     assert key.endswith(f":schedule:{CRON}:{slot:%Y-%m-%dT%H:%MZ}")
     assert waiting(redis_client, "ingest") == ["ingest.ingest_video"]
+
+
+def test_beat__serves_schedules_that_change_while_it_runs(
+    settings: dict[str, str], ledger: Ledger
+) -> None:
+    """A schedule that is added, changed or removed counts at once; nothing is started anew."""
+    fast = settings | {"REAP_INTERVAL_S": "0.5", "SCHEDULE_CRON": ""}
+    looked = re.compile(r"schedule\.look\[[\w-]+\] succeeded")
+    with beat_and_worker(fast, "reaper") as log:
+        wait_until(lambda: looked.search(log.read_text()), limit_s=60.0)
+
+        due(ledger, RunRequest(source="/first.mp4"))
+        wait_until(lambda: sources(ledger) == ["/first.mp4"])
+        due(ledger, RunRequest(source="/second.mp4"), name="other")
+        wait_until(lambda: sources(ledger) == ["/first.mp4", "/second.mp4"])
+        ledger.schedules.remove("nightly")
+        ledger.schedules.remove("other")
+        seen = len(looked.findall(log.read_text()))
+        wait_until(lambda: len(looked.findall(log.read_text())) >= seen + 2)
+
+    assert sources(ledger) == ["/first.mp4", "/second.mp4"]
+
+
+def test_beat__has_a_folder_watched(
+    settings: dict[str, str], ledger: Ledger, tmp_path: Path
+) -> None:
+    """A video that is put into a watched folder gets its run, by the ingest's Celery worker."""
+    fast = settings | {"REAP_INTERVAL_S": "0.5", "SCHEDULE_CRON": ""}
+    watch = Schedule(name="inbox", request=RunRequest(source=str(tmp_path)), each=Each(every_s=0.5))
+    ledger.schedules.save(watch)
+    with beat_and_worker(fast, "reaper,ingest"):
+        wait_until(lambda: ledger.schedules.state("inbox").looked_at, limit_s=60.0)
+        (tmp_path / "new.mp4").write_bytes(b"video")
+
+        wait_until(lambda: sources(ledger) == [(tmp_path / "new.mp4").as_uri()])
+
+
+def due(ledger: Ledger, request: RunRequest, *, name: str = "nightly") -> None:
+    """Adds a schedule whose slot has come."""
+    ledger.schedules.note(name, slot="2020-01-01T00:00Z")
+    ledger.schedules.save(Schedule(name=name, cron=CRON, request=request))
+
+
+def sources(ledger: Ledger) -> list[str]:
+    """Returns the sources of all runs, by name."""
+    return sorted(run.request.source for run in ledger.runs.newest(9))
+
+
+@contextmanager
+def beat_and_worker(settings: dict[str, str], queues: str) -> Iterator[Path]:
+    """Runs beat and a Celery worker, and yields the worker's log."""
+    with (
+        TemporaryDirectory() as folder,
+        celery("beat", "-s", f"{folder}/beat", "--pidfile=", settings=settings),
+        celery("worker", "-Q", queues, "-c", "2", "-l", "INFO", settings=settings) as log,
+    ):
+        yield log
 
 
 def python(script: str, settings: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
