@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
@@ -33,6 +35,11 @@ G = TypeVar("G", bound=BaseSettings)
 INVALID = "config:invalid"
 # A wait or a time limit may be at most this share of the visibility timeout.
 MAX_SHARE_OF_VISIBILITY = 0.7
+# From this similarity on, a name that is set is taken for a misspelt one: POLL_INTERVAL is (0.93),
+# AWS_REGION is not (0.70).
+SIMILAR = 0.82
+# The variables of this process that a `.env` has set, each with the path of that file.
+_FROM_FILE: dict[str, str] = {}
 
 
 class Settings:
@@ -44,7 +51,9 @@ class Settings:
 
         boto3 and the Lightly client read the environment too, so `.env` serves them as well.
         """
-        load_dotenv(find_dotenv(usecwd=True))
+        path, known = find_dotenv(usecwd=True), set(os.environ)
+        load_dotenv(path)
+        _FROM_FILE.update(dict.fromkeys(os.environ.keys() - known, path))
         return cls()
 
     @cached_property
@@ -133,6 +142,18 @@ def variables(group: type[BaseSettings]) -> dict[str, str]:
     }
 
 
+def origin(variable: str) -> str:
+    """Returns where a variable's value comes from: `default`, `environment`, or a file's path."""
+    if not os.environ.get(variable):
+        return "default"
+    return _FROM_FILE.get(variable, "environment")
+
+
+def is_secret(group: type[BaseSettings], field: str) -> bool:
+    """Whether the value of a group's field must not be shown."""
+    return get_type_hints(group).get(field) in (SecretStr, SecretStr | None)
+
+
 def check_waits(settings: Settings, time_limits_s: Iterable[float]) -> None:
     """Refuses waits that come near the visibility timeout, because deliveries would multiply.
 
@@ -184,8 +205,17 @@ def _explain(group: type[BaseSettings], details: Mapping[str, Any]) -> str:
     name = _name(group, details)
     meaning = variables(group).get(name, "")
     if details["type"] == "missing":
-        return f"{name} is not set ({meaning}). Set it in the environment or in .env."
-    secret = get_type_hints(group).get(str(details["loc"][0])) in (SecretStr, SecretStr | None)
-    found = "its value" if secret else repr(details.get("input"))
+        return f"{name} is not set ({meaning}). {_mend(name)}"
+    is_shown = not is_secret(group, str(details["loc"][0]))
+    found = repr(details.get("input")) if is_shown else "its value"
     fault = str(details["msg"]).removeprefix("Value error, ")
     return f"{name}: {found} is not usable: {fault} ({meaning})."
+
+
+def _mend(missing: str) -> str:
+    """Says what to do about a variable that is missing, perhaps because it is misspelt."""
+    ours = {name for group in GROUPS for name in variables(group)}
+    others = [name for name, value in os.environ.items() if value and name.upper() not in ours]
+    for similar in difflib.get_close_matches(missing, others, n=1, cutoff=SIMILAR):
+        return f"{similar} is set: did you mean {missing}? Then rename it."
+    return "Set it in the environment or in .env."

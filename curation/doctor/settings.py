@@ -10,7 +10,7 @@ from curation.doctor.check import Finding, Health
 from curation.doctor.examine import sentences
 from curation.errors import OperatorError, RequestError
 from curation.setting_groups import LightlySettings
-from curation.settings import GROUPS, problems, variables
+from curation.settings import GROUPS, SIMILAR, problems, variables
 from curation.source_uri import kind_of
 from curation.states import Backend
 
@@ -25,9 +25,6 @@ _OURS = [name for group in GROUPS for name in variables(group)]
 _BEGINNINGS = ("EC2_", "FLOWER_", "LIGHTLY_", "PEXELS_", "REDIS_", "S3_", "SSM_")
 # Read by the Lightly client, and by docker-compose.yml.
 _OTHERS = ("LIGHTLY_CA_CERTS", "LIGHTLY_DID_VERSION_CHECK", "REDIS_PASSWORD")
-# Any other name is taken for a misspelt one of ours from this similarity on: POLL_INTERVAL is
-# (0.93), AWS_REGION is not (0.70).
-_SIMILAR = 0.82
 _ANYHOW_SIMILAR = 0.6
 # Seconds between two looks that the hosted service bears.
 _POLITE_S = 30.0
@@ -48,8 +45,34 @@ def wrong_settings(
     return [
         *_unusable(),
         *_needed(wiring),
-        *_misspelt(environment, {*_OURS, *_OTHERS, *known}),
+        *misspelt_settings(environment, known=known),
     ]
+
+
+def misspelt_settings(
+    environment: Mapping[str, str], *, known: Collection[str]
+) -> Iterator[Finding]:
+    """Yields a finding for each variable that looks like a setting of ours, and is none.
+
+    Args:
+        environment: The variables of this process, those of `.env` included.
+        known: Names that other programs of the pipeline read.
+    """
+    for name in sorted(name for name, value in environment.items() if value):
+        upper = name.upper()
+        if upper in {*_OURS, *_OTHERS, *known} or upper.startswith("AWS_"):
+            continue
+        looks_ours = upper.startswith(_BEGINNINGS)
+        cutoff = _ANYHOW_SIMILAR if looks_ours else SIMILAR
+        similar = difflib.get_close_matches(upper, _OURS, n=1, cutoff=cutoff)
+        if looks_ours or similar:
+            rename = f"Did you mean {similar[0]}? Then rename it." if similar else "Remove it."
+            # Its value is not shown: it may be a token.
+            yield _doubt(
+                name,
+                "is set, but there is no such setting.",
+                f"{rename} If another program reads it, leave it.",
+            )
 
 
 def right_settings(environment: Mapping[str, str]) -> Finding:
@@ -109,24 +132,6 @@ def _doubtful(settings: Settings) -> Iterator[Finding]:
             f"is {settings.run.poll_interval_s:g} s: Lightly may limit so many requests.",
             f"Set it to {_POLITE_S:g} or more.",
         )
-
-
-def _misspelt(environment: Mapping[str, str], known: Collection[str]) -> Iterator[Finding]:
-    for name in sorted(name for name, value in environment.items() if value):
-        upper = name.upper()
-        if upper in known or upper.startswith("AWS_"):
-            continue
-        looks_ours = upper.startswith(_BEGINNINGS)
-        cutoff = _ANYHOW_SIMILAR if looks_ours else _SIMILAR
-        similar = difflib.get_close_matches(upper, _OURS, n=1, cutoff=cutoff)
-        if looks_ours or similar:
-            rename = f"Did you mean {similar[0]}? Then rename it." if similar else "Remove it."
-            # Its value is not shown: it may be a token.
-            yield _doubt(
-                name,
-                "is set, but there is no such setting.",
-                f"{rename} If another program reads it, leave it.",
-            )
 
 
 def _doubt(name: str, found: str, mend: str) -> Finding:

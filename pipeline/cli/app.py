@@ -21,6 +21,7 @@ from pipeline.cli import (
     sandbox,
     schedule,
     serve,
+    settings,
 )
 
 
@@ -57,6 +58,7 @@ app.command("logs")(logs.logs)
 app.command("serve")(serve.serve)
 app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.settings)
 app.command("leases")(care.leases)
 app.command("reap")(care.reap)
 app.command("cost")(cost.cost)
