@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from fastapi.responses import StreamingResponse
@@ -21,15 +24,17 @@ if TYPE_CHECKING:
     from curation.models import Run
 
 _TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png"}
-# A stranger's video gave rise to the report: no script, no form, no net, no part in our origin.
+# A stranger's video gave rise to the report: it has no part in our origin, no form, no net, and no
+# script but the one that we ship. Frames at full size have a page of their own.
 _REPORT_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "sandbox allow-scripts; default-src 'none'; script-src 'sha256-{script}'; "
+    "style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
-_REPORTS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
-_RUNS_REMEMBERED = 32
 # They never change once the run has them.
 _KEEP = "private, max-age=86400, immutable"
+_REPORTS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+_RUNS_REMEMBERED = 32
 
 
 class Frame(Record):
@@ -96,8 +101,15 @@ def report(run: Run) -> StreamingResponse:
     kind, uri = report_kind(run), run.selection.report_uri
     if kind is None or uri is None:
         raise RequestError(f"Run {run.run_id} has no report.", code="request:no-report")
-    headers = {"Content-Security-Policy": _REPORT_POLICY} if kind == "html" else {}
+    headers = {"Content-Security-Policy": _report_policy()} if kind == "html" else {}
     return _streamed(uri, _REPORTS[kind], headers)
+
+
+@cache
+def _report_policy() -> str:
+    script = resources.files("curation.report").joinpath("report.js").read_bytes()
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return _REPORT_POLICY.format(script=digest)
 
 
 def _folder(run: Run) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,9 +227,10 @@ class Seeds:
 
 
 # What a report may hold that must do nothing, and what it may show.
-REPORT = """<!doctype html><title>Report</title><style>h1 { color: #0f6b64 }</style>
+OUR_SCRIPT = resources.files("curation.report").joinpath("report.js").read_text("utf-8")
+REPORT = f"""<!doctype html><title>Report</title><style>h1 {{ color: #0f6b64 }}</style>
 <h1>Report</h1><img alt="a frame" src="frames/bikes-000-mp4.jpg">
-<script>document.title = "owned"</script>"""
+<script>document.title = "owned"</script><script>{OUR_SCRIPT}</script>"""
 
 
 def picture(number: int) -> bytes:
