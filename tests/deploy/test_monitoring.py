@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.routing import Route
 
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
 from curation.metrics.collector import exposition
 from curation.states import InstanceState
+from pipeline.web.metrics import router
 from tests.support.requests import new_run
 
 if TYPE_CHECKING:
@@ -134,6 +136,18 @@ def test_panels__do_not_overlap() -> None:
         assert place["x"] + place["w"] <= 24
         assert panel["fieldConfig"]["defaults"]["unit"]
         taken |= cells
+
+
+def test_prometheus__scrapes_what_there_is() -> None:
+    """The example of a configuration loads our rules and asks the address that answers."""
+    config = yaml.safe_load(RULES.with_name("prometheus.yml").read_text(encoding="utf-8"))
+
+    (job,) = config["scrape_configs"]
+    assert [RULES.with_name(name).exists() for name in config["rule_files"]] == [True]
+    assert job["metrics_path"] in {
+        route.path for route in router.routes if isinstance(route, Route)
+    }
+    assert "password" not in job["basic_auth"]  # in a file, never in here
 
 
 def test_alert_tests__cover_every_alert() -> None:
