@@ -19,8 +19,7 @@ from curation.engine import library  # isort: split
 
 import numpy as np
 
-from curation.engine.choice import choose_frames
-from curation.engine.frames import Frames
+from bench.frames import choose
 from curation.engine.greedy import View, nearest, to_distance, unit
 from curation.engine.strategies import Objectives
 from curation.selection_config import Diversity, diverse, parse_config
@@ -101,20 +100,7 @@ def _walk(dice: np.random.Generator, length: int) -> NDArray[np.float64]:
 
 
 def _choose(rows: Rows, *, config: SelectionConfig) -> NDArray[np.int64]:
-    n = len(rows)
-    sharpness = np.random.default_rng(1).random(n, np.float32)
-    none = np.zeros(n, np.bool_)
-    frames = Frames(
-        timestamps_s=np.arange(n) / 25,
-        embeddings=rows,
-        is_key=none,
-        is_corrupt=none,
-        n_errors=np.zeros(n, np.int32),
-        sharpness=sharpness,
-        luminance=sharpness,
-        thumbnails=[],
-    )
-    return choose_frames(frames, eligible=~none, config=config, on_wait=_wait).indices
+    return choose(rows, config, sharpness=np.random.default_rng(1).random(len(rows), np.float32))
 
 
 def _library(rows: Rows) -> NDArray[np.int64]:

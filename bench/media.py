@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from fractions import Fraction
 from importlib.util import find_spec
@@ -38,6 +39,24 @@ def joined_clip(
             stream = container.add_stream(codec, rate=_FPS, options=dict(options))
             _write(cast("av.VideoStream", stream), n_frames, size)
         return path.read_bytes()
+
+
+def repeated(clip: bytes, n_times: int, path: Path) -> None:
+    """Writes an MP4 that shows a clip of 25 frames a second over and over, not encoded again."""
+    with av.open(io.BytesIO(clip), "r") as source, av.open(str(path), "w") as target:
+        template = source.streams.video[0]
+        stream = target.add_stream_from_template(template)
+        ticks = round(Fraction(template.frames, _FPS) / (template.time_base or Fraction(1, _FPS)))
+        for number in range(n_times):
+            source.seek(0)
+            for packet in source.demux(template):
+                if packet.dts is not None and packet.pts is not None:
+                    packet.dts, packet.pts = (
+                        packet.dts + number * ticks,
+                        packet.pts + number * ticks,
+                    )
+                    packet.stream = stream
+                    target.mux(packet)
 
 
 def _write(stream: av.VideoStream, n_frames: int, size: tuple[int, int]) -> None:

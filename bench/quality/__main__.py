@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.frames import choose
 from bench.quality import page, trial
 from bench.quality.material import HELD_OUT, TUNING
 from bench.quality.sets import KINDS, make_set
 from curation.engine.embedders.catalog import open_embedder
 from curation.engine.embedders.network import NetworkEmbedder
 from curation.engine.network import build_classifier
-from curation.engine.select import select_frames
+from curation.engine.sparing import SparingEmbedder, most_spared
 from curation.engine.weights import load_weights, weights_path
+from curation.selection_config import diverse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +33,7 @@ OURS = "engine (lite0)"
 def main() -> None:
     """Judges all selectors on the sets that nothing was tuned on; with `tuning`, on the others."""
     is_tuning = sys.argv[1:] == ["tuning"]
-    embedders = _embedders()
-    results = list(_results("tuning" if is_tuning else "held-out", embedders))
+    results = list(_results("tuning" if is_tuning else "held-out"))
     tables = page.tables(results, OURS)
     print(tables)  # noqa: T201  # the output of a command
     if not is_tuning:
@@ -42,9 +43,11 @@ def main() -> None:
 
 
 def _embedders() -> dict[str, Embedder]:
+    lite0 = open_embedder("lite0", device="cpu", cache_dir=None)
     network = build_classifier(load_weights(weights_path()))
     return {
-        OURS: open_embedder("lite0", device="cpu", cache_dir=None),
+        # Sparing as in a run; it remembers pictures, so that each video needs new ones.
+        OURS: SparingEmbedder(lite0, most=most_spared(diverse(max(trial.BUDGETS)), None)),
         "reference (plain lite0 at 224)": NetworkEmbedder(
             network, identity="lite0@224/reference", size=224, device="cpu"
         ),
@@ -52,7 +55,7 @@ def _embedders() -> dict[str, Embedder]:
     }
 
 
-def _results(material: str, embedders: dict[str, Embedder]) -> Iterator[trial.Result]:
+def _results(material: str) -> Iterator[trial.Result]:
     scenes = TUNING if material == "tuning" else HELD_OUT
     for kind in KINDS:
         for seed in SEEDS:
@@ -60,12 +63,12 @@ def _results(material: str, embedders: dict[str, Embedder]) -> Iterator[trial.Re
             video = FOLDER / "sets" / f"{name}.mp4"
             labelled = make_set(kind, scenes, seed=seed, name=name, path=video)
             print(f"{name}: {len(labelled.scenes)} frames", file=sys.stderr, flush=True)  # noqa: T201  # progress
-            ours, judges = trial.spaces_of(video, embedders, FOLDER / "spaces")
+            ours, judges = trial.spaces_of(video, _embedders(), FOLDER / "spaces")
             yield from trial.compare(labelled, ours, judges, _choose)
 
 
 def _choose(embeddings: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    return select_frames(embeddings, k / len(embeddings), on_wait=lambda: None)
+    return choose(embeddings, diverse(k / len(embeddings)))
 
 
 if __name__ == "__main__":

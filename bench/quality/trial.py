@@ -55,7 +55,7 @@ def spaces_of(
         cache: Folder that keeps what was computed before.
     """
     ours = {
-        row: _cached(cache, f"{video.stem}-{one.identity}", video, one.size, one.embed)
+        row: _cached(cache, f"{video.stem}-{row}-{one.identity}", video, one.size, one.embed)
         for row, one in embedders.items()
     }
     judges = {

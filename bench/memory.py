@@ -1,0 +1,92 @@
+"""Measures the most memory that the engine takes for a long video.
+
+Usage: python -m bench.memory MINUTES HEIGHT SHARE, for instance 10 1080 0.1. The video is a short
+H.264 clip, repeated without being encoded again. Everything is done by one process here, so that
+the figure is above what any single worker needs.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.media import joined_clip, repeated
+from curation.engine.embedders.catalog import open_embedder
+from curation.engine.pools import Pools
+from curation.engine.run import Engine
+from curation.engine_port import VideoOfRun
+from curation.selection_config import diverse
+
+if TYPE_CHECKING:
+    from curation.engine.datapool import Datapool
+
+_FPS = 25
+_CLIP_S = 10
+# Little content: what is measured is memory, and the rest should go fast.
+_ENCODER = {"preset": "veryfast", "crf": "38", "g": "50"}
+# Linux counts kilobytes.
+_KB_IN_MB = 1024
+
+
+def main() -> None:
+    """Prints the peak after embedding and after the choice, and the CPU-seconds of both."""
+    minutes, height, share = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.mp4"
+        clip = joined_clip(
+            "clip.mp4", "libx264", _CLIP_S * _FPS, (height * 16 // 9, height), _ENCODER
+        )
+        repeated(clip, minutes * 60 // _CLIP_S, path)
+        _say(f"{minutes} min at {height}p, {share:.0%} chosen: file {path.stat().st_size >> 20} MB")
+        _measure(path, share, Path(folder))
+
+
+def _measure(path: Path, share: float, folder: Path) -> None:
+    video = VideoOfRun(
+        open=lambda: path.open("rb"),
+        run_id="bench",
+        uri=f"s3://bench/{path.name}",
+        sha256="",
+        config=diverse(share),
+    )
+    embedder = open_embedder("lite0", device="cpu", cache_dir=None)
+    engine = Engine(lambda: embedder, Pools(_no_pool, None, 0.0))
+    segments = engine.plan(video).segments
+    for number, segment in enumerate(segments):
+        # As in the results bucket: no two are in memory at once.
+        content = engine.embed(video, segment, progress=_nothing)
+        (folder / f"{number}.npz").write_bytes(content)
+    _report(f"{len(segments)} segments embedded")
+    parts = ((folder / f"{number}.npz").read_bytes() for number in range(len(segments)))
+    found = engine.choose(video, parts, write=_nothing, progress=_nothing)
+    _report(f"{len(found.filenames)} of {found.n_frames} frames chosen")
+
+
+def _report(what: str) -> None:
+    spent = sum(os.times()[:4])
+    ours, children = (
+        resource.getrusage(who).ru_maxrss // _KB_IN_MB
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    _say(f"{what}: peak {ours} MB, of its child {children} MB; {spent:.0f} CPU-s so far")
+
+
+def _no_pool(name: str) -> Datapool:
+    raise LookupError(f"There is no datapool {name!r} in a bench.")
+
+
+def _nothing(*_: object) -> None:
+    """Takes progress and results and does nothing with them."""
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
