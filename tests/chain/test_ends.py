@@ -62,6 +62,8 @@ def assert_results(chain: Chain, run: Run, *, n_selected: int) -> None:
     assert {f"{prefix}{item['file']}" for item in selection["selected"]} == frames
     assert selection["run_id"] == run.run_id
     assert run.selection.filenames_uri == f"s3://lightly/{prefix}selected.txt"
+    assert run.selection.report_uri == f"s3://lightly/{prefix}report.html"
+    assert f"{prefix}report.html" in {item["Key"] for item in found}
 
 
 def a_playlist(good: bytes) -> ServedFile:

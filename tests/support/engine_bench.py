@@ -67,7 +67,7 @@ class Script:
         self._do("choice")
         progress("SAMPLING", None, None)
         write("selected.txt", content, "text/plain")
-        return FrameSelection(10 * self.n_segments, ["a.jpg"])
+        return FrameSelection(10 * self.n_segments, ["a.jpg"], report="report.html")
 
     def select(
         self,

@@ -53,6 +53,7 @@ def test_run__in_segments(bench: EngineBench) -> None:
 
     assert (bench.task.state, bench.task.n_frames, bench.task.n_selected) == ("COMPLETED", 20, 1)
     assert bench.objects() == ["selected.txt"]
+    assert bench.task.report_uri == f"{bench.place.results_uri}{bench.run.run_id}/report.html"
     assert bench.ledger.engine.unclean() == []
     with bench.place.objects.read(
         f"{bench.place.results_uri}{bench.run.run_id}/selected.txt"
