@@ -14,9 +14,11 @@ import pytest
 
 from curation.spans import root_id, trace_id
 from curation.states import RunState
+from pipeline.celery import app
 from tests.support.servers import free_port
 from tests.support.span_collector import span_collector
 from tests.support.waiting import wait_until
+from workers.signals import check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,3 +146,11 @@ def ingest_facts(run: Run) -> dict[str, str | int]:
         "outcome": "failed",
     }
     return {f"curation.{name}": value for name, value in facts.items()}
+
+
+def test_check_settings__refuses_a_format_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever misspells it is told at the start, in one sentence that names the variable."""
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+
+    with pytest.raises(SystemExit, match=r"LOG_FORMAT: 'xml' is not usable.*'text' or 'json'"):
+        check_settings(conf=app.conf)
