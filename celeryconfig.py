@@ -99,7 +99,7 @@ worker_max_tasks_per_child = 500
 
 worker_send_task_events = True
 task_send_sent_event = True
-# Beat keeps no schedule that changes: it asks for a look, and the ledger has them (docs/adr/0025).
+# Beat keeps no schedule that changes: it asks for a look, and the ledger has them (docs/adr/0026).
 _look_every_s = min(10.0, _settings.run.reap_interval_s)
 beat_schedule: dict[str, dict[str, object]] = {
     "reap": {

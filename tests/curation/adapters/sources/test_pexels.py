@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from curation.adapters.sources.http import HttpFiles
 from curation.adapters.sources.pexels import PexelsSource
-from curation.adapters.sources.pexels_api import PexelsApi
+from curation.adapters.sources.pexels_api import PER_PAGE, PexelsApi
 from curation.errors import OperatorError, RequestError, TransientError
 from tests.support.file_server import FileServer, ServedFile
 from tests.support.media import shipped_clip
@@ -70,6 +70,19 @@ def test_candidates__come_by_chance_from_many_pages(pexels: Pexels) -> None:
     assert len(names) > 6
     assert {call["page"] for call in asked} == {"1", "2", "3"}
     assert {call["per_page"] for call in asked} == {"80"}
+
+
+def test_listed__is_every_video_in_order_without_its_file(pexels: Pexels) -> None:
+    """A backfill gets links to all videos of a listing, page after page, and asks for no file."""
+    before = len(pexels.calls("file"))
+
+    listed = list(source_at(pexels.url).listed())
+
+    again = [video.url for video in source_at(pexels.url, seed=7).listed()]
+    assert [video.url for video in listed] == again
+    assert len(set(again)) == len(again) > PER_PAGE
+    assert all(video.url.startswith("http") and video.name.endswith(".mp4") for video in listed)
+    assert len(pexels.calls("file")) == before
 
 
 def test_candidates__with_the_same_dice__agree(pexels: Pexels) -> None:
