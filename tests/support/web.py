@@ -103,6 +103,7 @@ class Seeds:
             "completed": self.completed(),
             "failed": self.failed(),
             "canceled": self.canceled(),
+            "hosted": self.hosted(),
         }
         self._clock.now = time.time() - 40
         return runs | {"selecting": self.selecting()}
@@ -149,6 +150,17 @@ class Seeds:
         )
         self._clock.forward(3.0)
         self._ledger.runs.decide(run_id, Outcome.CANCELED)
+        self._end(run_id)
+        return run_id
+
+    def hosted(self) -> str:
+        """Writes a run whose pictures are with the hosted service."""
+        run_id = self._new("https://example.com/hosted.mp4")
+        names = f"results/{run_id}/selected.txt"
+        self._put(names, b"hosted-001-mp4.png\nhosted-042-mp4.png\n", "text/plain")
+        uri = f"s3://{self._bucket}/{names}"
+        self._ledger.runs.record_selection(run_id, n_frames=90, n_selected=2, filenames_uri=uri)
+        self._ledger.runs.decide(run_id, Outcome.COMPLETED)
         self._end(run_id)
         return run_id
 

@@ -31,6 +31,8 @@ PAGES = {
     "/runs/{canceled}": ["canceled", "curate resume {canceled}"],
     "/runs/{selecting}": ["180 of 400 frames", "s left", "curate cancel {selecting}"],
     "/runs/{completed}/frames": ["12 of 250", "0.40 s", "frame 10, choice 2"],
+    "/runs/{hosted}": ["All 2 frames"],
+    "/runs/{hosted}/frames": ["with the hosted service", "hosted-042-mp4.png"],
     "/runs/{selecting}/frames": ["There are none yet"],
     "/instances": [INSTANCE_ID, "running", "{selecting}", "over in", "Watchdog"],
     "/cost": ["By day", "By source", "/videos/bikes.mp4", "Frames selected"],
