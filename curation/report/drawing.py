@@ -20,8 +20,9 @@ N_SHADES = 12
 _MARGIN = 24
 # One frame in a field of this width is drawn: nearer dots hide each other. 3,640 fields in all.
 _FIELD = 13
-# Selected frames that are drawn, the first in order of choice; more are a blot.
-_MOST_SELECTED = 1_500
+# As many chosen frames are drawn wherever they are, and as many moments one by one.
+_FEW_CHOSEN = 300
+_BARS = 250
 _MIN_SPAN_WIDTH = 2.0  # of a damaged stretch, so that a single frame can be seen
 
 
@@ -95,10 +96,20 @@ class Drawing:
         chosen = [dot for dot in self.dots if dot.order is not None]
         return sorted(chosen, key=lambda dot: -(dot.order or 0))
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many were chosen that only some can be drawn, and moments as heights."""
+        return len(self._facts.selected) > _FEW_CHOSEN
+
     def moments(self) -> str:
         """Returns all chosen moments as one path of the timeline, 1 high."""
-        places = sorted({self.line_x(frame.timestamp_s) for frame in self._facts.selected})
-        return "".join(f"M{place:g} 0v1" for place in places)
+        places = [self.line_x(frame.timestamp_s) for frame in self._facts.selected]
+        if not self.is_crowded:
+            return "".join(f"M{place:g} 0v1" for place in sorted(set(places)))
+        counts, edges = np.histogram(places, bins=_BARS, range=(0, LINE_WIDTH))
+        heights = (counts / counts.max()).round(3).tolist()
+        middles = (edges[:-1] + LINE_WIDTH / _BARS / 2).tolist()
+        return "".join(f"M{x:g} 1v-{high:g}" for x, high in zip(middles, heights, strict=True))
 
     def damaged_spans(self) -> list[tuple[float, float]]:
         """Returns left edge and width of each damaged stretch of the timeline."""
@@ -148,15 +159,19 @@ def _on_paper(map_xy: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _drawn(x: NDArray[np.int64], y: NDArray[np.int64], facts: Facts) -> NDArray[np.int64]:
-    """Returns the numbers of the frames to draw: one a field, and chosen ones."""
+    """Returns the numbers of the frames to draw: one a field, and one a field of the chosen ones.
+
+    The first chosen ones are drawn all.
+    """
     fields = x // _FIELD * MAP_HEIGHT + y // _FIELD
     # Damaged ones have fields of their own.
     fields = fields * 2 + facts.is_damaged
-    _, plain = np.unique(fields, return_index=True)
-    chosen = [frame.frame_number for frame in facts.selected[:_MOST_SELECTED]]
-    # A chosen frame that is not drawn must not pass for a plain one.
-    hidden = [frame.frame_number for frame in facts.selected[_MOST_SELECTED:]]
-    return np.union1d(np.setdiff1d(plain, hidden), np.array(chosen, np.int64)).astype(np.int64)
+    chosen = np.array([frame.frame_number for frame in facts.selected], np.int64)
+    _, earliest = np.unique(fields[chosen], return_index=True)
+    shown = chosen[np.union1d(earliest, np.arange(min(len(chosen), _FEW_CHOSEN))).astype(np.int64)]
+    others = np.setdiff1d(np.arange(len(fields)), chosen)
+    _, first = np.unique(fields[others], return_index=True)
+    return np.union1d(others[first], shown)
 
 
 def _points(dots: list[Dot]) -> str:

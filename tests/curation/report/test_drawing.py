@@ -30,13 +30,25 @@ def test_drawing__draws_each_frame_of_a_short_video_on_the_paper() -> None:
 
 
 def test_drawing__thins_out_a_long_video_but_not_its_chosen_frames() -> None:
-    """Of 100,000 frames a few thousand are drawn, and every chosen one of them."""
-    files = ReportFiles(n_frames=100_000, n_selected=1_000)
+    """Of 100,000 frames a few thousand are drawn, and of 300 that were chosen every one."""
+    files = ReportFiles(n_frames=100_000, n_selected=300)
 
     drawing = Drawing(facts_of(files))
 
     assert len(drawing.dots) < 6_000
     assert {dot.number for dot in drawing.chosen()} == set(files.chosen)
+
+
+def test_drawing__thins_out_a_crowd_of_chosen_frames() -> None:
+    """Of very many the first are drawn, and others where there is none; moments are heights."""
+    files = ReportFiles(n_frames=100_000, n_selected=10_000)
+
+    drawing = Drawing(facts_of(files))
+
+    chosen = {dot.number for dot in drawing.chosen()}
+    assert chosen > set(files.chosen[:300])
+    assert len(chosen) < 4_000
+    assert drawing.moments().count("v-1") == 250
 
 
 def test_drawing__the_first_choice_lies_on_top() -> None:
@@ -62,4 +74,4 @@ def test_drawing__of_a_very_short_video(n_frames: int) -> None:
 
     drawing = Drawing(replace(facts, map_xy=facts.map_xy * 0))
 
-    assert [dot.x for dot in drawing.dots] == [MAP_WIDTH // 2]
+    assert {dot.x for dot in drawing.dots} == {MAP_WIDTH // 2}
