@@ -6,25 +6,22 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.table import Table
 
 from curation.errors import RequestError
 from curation.links import public_url
-from curation.models import Record, RunRequest, SourceUri, Timestamp
-from curation.schedules import Each, Schedule
+from curation.schedules import Schedule
 from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend
 from pipeline import client
 from pipeline.cli import output
 from pipeline.cli.options import Json
 from pipeline.cli.run import absolute, loaded
-from pipeline.cron import check_cron, next_slot
-from pipeline.each import n_open
+from pipeline.cli.schedule_view import of_setting, show, show_one
+from pipeline.cron import check_cron
 from pipeline.schedule import ask_for_look, first_state
 
 app = typer.Typer(help="What asks for runs by itself: at certain times, or for each new video.")
 
-_SETTING = "SCHEDULE_CRON"
 _SECONDS_OF = {"s": 1, "m": 60, "h": 3600}
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule.", show_default=False)]
@@ -53,33 +50,15 @@ _Config = Annotated[
 ]
 
 
-class Shown(Record):
-    """A schedule as `curate schedule list --json` prints it."""
-
-    name: str
-    kind: str  # cron, watch or backfill
-    when: str
-    source: SourceUri | None
-    paused: bool
-    next_at: Timestamp | None
-    looked_at: Timestamp | None
-    n_runs: int | None
-    n_open: int | None
-    n_waiting: int | None
-    problem: str | None
-
-
 @app.command("list")
 def list_schedules(*, as_json: Json = False) -> None:
     """Lists what asks for runs by itself, and when it does so next.
 
     Example: curate schedule list
     """
-    shown = [*_of_setting(), *map(_shown, client.ledger().schedules.all())]
-    if as_json:
-        output.answer_items([item.model_dump(mode="json") for item in shown])
-    elif shown:
-        output.answer(_table(shown))
+    schedules = [*of_setting(), *client.ledger().schedules.all()]
+    if schedules or as_json:
+        show(schedules, as_json=as_json)
     else:
         output.note("There is no schedule.")
         output.suggest('curate schedule add nightly --cron "0 6 * * *"', "Make one")
@@ -103,26 +82,12 @@ def add(  # noqa: PLR0913  # each is an option of the command
 
     Example: curate schedule add nightly --cron "0 6 * * *" --source s3://bucket/prefix/
     """
-    schedule = _checked(
-        name=name,
-        cron=cron,
-        each=_watch(every, at_most) if each else None,
-        request={
-            "source": absolute(source),
-            "proportion_samples": proportion,
-            "selection_backend": backend,
-            "selection_config": loaded(selection_config),
-            "skip_curated": each,
-        },
-    )
-    schedules = client.ledger().schedules
-    known = schedules.find(name)
-    if known is None or (known.cron, known.each is None) != (cron, not each):
-        schedules.remove(name)
-        schedules.note(name, **first_state(schedule))
-    schedules.save(schedule)
-    output.note(f"Schedule {name} is {'changed' if known else 'added'}; it counts from now on.")
-    _show_one(schedule, as_json=as_json)
+    asked = _asked(source, proportion, backend, selection_config) | {"skip_curated": each}
+    watch = _watch(every, at_most) if each else None
+    schedule = _checked(name=name, cron=cron, each=watch, request=asked)
+    word = "changed" if _save(schedule) else "added"
+    output.note(f"Schedule {name} is {word}; it counts from now on.")
+    show_one(schedule, as_json=as_json)
 
 
 @app.command()
@@ -168,41 +133,62 @@ def run(name: _Name) -> None:
         output.answer(client.enqueue(schedule.request))
 
 
+def _asked(
+    source: str | None, proportion: float | None, backend: Backend | None, config: str | None
+) -> dict[str, object]:
+    return {
+        "source": absolute(source),
+        "proportion_samples": proportion,
+        "selection_backend": backend,
+        "selection_config": loaded(config),
+    }
+
+
 def _checked(**facts: object) -> Schedule:
     """Returns the schedule, if it can ever ask for a run.
 
     Raises:
         RequestError: If it cannot.
     """
+    schedule = _read(facts)
+    if (schedule.cron is None) == (schedule.each is None):
+        raise RequestError(
+            'Give either --cron "0 6 * * *" or --each, and not both.', code="schedule:invalid"
+        )
+    source = client.filled(schedule.request).source
+    if schedule.cron is not None:
+        check_cron(schedule.cron, datetime.now(UTC))
+        return schedule
+    if kind_of(source) not in (SourceKind.FOLDER, SourceKind.S3):
+        raise RequestError(
+            f"{public_url(source)} cannot be watched: --each needs a folder or s3://bucket/prefix.",
+            code="schedule:invalid",
+        )
+    # What is watched is named once and for all: a setting that changes would be another source.
+    request = schedule.request.model_copy(update={"source": source})
+    return schedule.model_copy(update={"request": request})
+
+
+def _read(facts: dict[str, object]) -> Schedule:
     try:
-        schedule = Schedule.model_validate(facts)
+        return Schedule.model_validate(facts)
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, item['loc']))} {item['input']!r}: {item['msg']}"
             for item in error.errors()
         ]
         raise RequestError("; ".join(problems), code="schedule:invalid") from None
-    if (schedule.cron is None) == (schedule.each is None):
-        raise RequestError(
-            'Give either --cron "0 6 * * *" or --each, and not both.', code="schedule:invalid"
-        )
-    if schedule.cron is not None:
-        check_cron(schedule.cron, datetime.now(UTC))
-    request = client.filled(schedule.request)
-    if schedule.each and kind_of(request.source) not in (SourceKind.FOLDER, SourceKind.S3):
-        raise RequestError(
-            f"{public_url(request.source)} cannot be watched: --each needs a folder or "
-            "s3://bucket/prefix.",
-            code="schedule:invalid",
-        )
-    # What is watched is named once and for all: a setting that changes would be another source.
-    return schedule.model_copy(
-        update={"request": _naming(schedule.request, request.source)} if schedule.each else {}
-    )
 
 
-def _naming(request: RunRequest, source: str) -> RunRequest:
-    return request.model_copy(update={"source": source})
+def _save(schedule: Schedule) -> bool:
+    """Writes the schedule; whether there was one of that name. One of another kind begins anew."""
+    schedules, name = client.ledger().schedules, schedule.name
+    known = schedules.find(name)
+    if known is None or (known.cron, known.each is None) != (schedule.cron, schedule.each is None):
+        schedules.remove(name)
+        schedules.note(name, **first_state(schedule))
+    schedules.save(schedule)
+    return known is not None
 
 
 def _watch(every: str, at_most: int) -> dict[str, object]:
@@ -221,69 +207,4 @@ def _set_paused(name: str, *, paused: bool, as_json: bool) -> None:
     if not paused:
         schedules.note(name, **first_state(schedule))
     schedules.save(schedule)
-    _show_one(schedule, as_json=as_json)
-
-
-def _of_setting() -> list[Shown]:
-    """Returns the schedule of SCHEDULE_CRON, if there is one."""
-    cron = client.settings().run.schedule_cron
-    if not cron:
-        return []
-    request = RunRequest(source=client.settings().source.video_source)
-    return [_shown(Schedule.model_construct(name=_SETTING, cron=cron, request=request))]
-
-
-def _shown(schedule: Schedule) -> Shown:
-    state = client.ledger().schedules.state(schedule.name)
-    now = client.ledger().store.now()
-    each = schedule.each
-    return Shown(
-        name=schedule.name,
-        kind="cron" if each is None else "backfill" if each.until_done else "watch",
-        when=schedule.cron or _when(each, is_done=state.done_at is not None),
-        source=schedule.request.source,
-        paused=schedule.paused,
-        next_at=None if schedule.paused or state.done_at else _next_at(schedule, now),
-        looked_at=state.looked_at,
-        n_runs=len(client.ledger().schedules.videos(schedule.name)) if each else None,
-        n_open=n_open(schedule.name) if each else None,
-        n_waiting=state.waiting if each else None,
-        problem=state.problem,
-    )
-
-
-def _when(each: Each | None, *, is_done: bool) -> str:
-    if each is None:
-        return ""
-    if each.until_done:
-        return "done" if is_done else "until done"
-    return f"every {output.duration(each.every_s)}"
-
-
-def _next_at(schedule: Schedule, now: float) -> float | None:
-    if schedule.cron is not None:
-        slot = next_slot(schedule.cron, datetime.fromtimestamp(now, tz=UTC))
-        return slot.timestamp() if slot else None
-    looked_at = client.ledger().schedules.state(schedule.name).looked_at
-    every_s = schedule.each.every_s if schedule.each else 0.0
-    return max(now, (looked_at or now) + every_s)
-
-
-def _show_one(schedule: Schedule, *, as_json: bool) -> None:
-    shown = _shown(schedule)
-    if as_json:
-        output.answer_items([shown.model_dump(mode="json")])
-    else:
-        output.answer(_table([shown]))
-
-
-def _table(shown: list[Shown]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("NAME", "WHEN", "NEXT", "RUNS", "SOURCE", "PROBLEM"):
-        table.add_column(column, no_wrap=column in ("NAME", "WHEN", "NEXT"), overflow="fold")
-    for item in shown:
-        runs = "" if item.n_runs is None else f"{item.n_runs} ({item.n_open} open)"
-        upcoming = "paused" if item.paused else output.moment(item.next_at)
-        source = public_url(item.source or "")
-        table.add_row(item.name, item.when, upcoming, runs, source, item.problem or "")
-    return table
+    show_one(schedule, as_json=as_json)
