@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.support.browser import LOW_CONTRAST
 from tests.support.report import ReportFiles
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ def opened(browser: Browser) -> Iterator[Opened]:
 def test_report__fits_the_screen_in_both_schemes(
     width: int, scheme: Literal["light", "dark"], opened: Opened, tmp_path: Path
 ) -> None:
-    """At a phone's width and at a wide screen's nothing sticks out; the paper has its colour."""
+    """At a phone's width and at a wide screen's nothing sticks out, and all can be read."""
     opened.page.set_viewport_size({"width": width, "height": 800})
     opened.page.emulate_media(color_scheme=scheme)
 
     opened.open(ReportFiles(n_damaged=10, name="a" * 90 + ".mp4").write(tmp_path))
 
     assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.page.evaluate(LOW_CONTRAST) == []
     paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(251, 250, 248)", "dark": "rgb(20, 21, 23)"}[scheme]
     assert opened.said == []
