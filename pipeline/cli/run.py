@@ -94,6 +94,8 @@ def run(  # noqa: PLR0913  # each is an option of the command
     how = {"proportion_samples": proportion, "selection_backend": backend}
     what = {"source": absolute(source), "selection_config": loaded(selection_config)}
     request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=not force)
+    if each and dry_run:
+        raise typer.BadParameter("--dry-run is the plan of one run. Leave out --each.")
     if each:
         every.enqueue_each(request, at_once=at_once, limit=limit, wait=wait, as_json=as_json)
     earlier = _curated(request)
@@ -125,6 +127,13 @@ def _carry_out(request: RunRequest, earlier: Run | None, *, wait: bool, as_json:
     if earlier:
         _tell_curated(earlier, as_json=as_json)
         return
+    run_id = client.enqueue(request)
+    if wait:
+        stay(run_id, as_json=as_json)
+    print_accepted(run_id, as_json=as_json)
+
+
+def _start(request: RunRequest, *, wait: bool, as_json: bool) -> None:
     run_id = client.enqueue(request)
     if wait:
         stay(run_id, as_json=as_json)

@@ -107,6 +107,17 @@ def test_each__wrong_list_is_2(
     assert ledger.schedules.all() == []
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--idempotency-key=mine"])
+def test_each__goes_not_with_what_is_for_one_run(
+    option: str, ledger: Ledger, curate: Curate, links: Path
+) -> None:
+    """A plan and a key are of one run, so nothing is begun."""
+    result = curate("run", str(links), "--each", option)
+
+    assert result.exit_code == 2
+    assert ledger.schedules.all() == []
+
+
 def test_each__ctrl_c_leaves_it_going(
     ledger: Ledger, curate: Curate, redis_client: Redis, links: Path
 ) -> None:
