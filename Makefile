@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test chaos check bench bench-quality bench-choice bench-engine bench-damage lock
+.PHONY: help setup demo up down test chaos check bench bench-quality bench-choice bench-engine bench-damage docs lock
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ bench-engine: $(STAMP) ## Measures frames per CPU-second by stage, beside the de
 
 bench-damage: $(STAMP) ## Measures how well damaged frames are found
 	@$(BIN)/python -m bench.damage
+
+docs: $(STAMP) ## Makes the reference in docs/reference from the code
+	@$(BIN)/python -m docs.generate
 
 lock: ## Compiles both lock files from pyproject.toml (to upgrade all pins, delete them first)
 	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \

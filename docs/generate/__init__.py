@@ -1,0 +1,1 @@
+"""Makes the reference in docs/reference from the code; `make docs` runs it."""
