@@ -25,7 +25,7 @@ WORKERS = {"ingest", "compute", "selection", "engine", "reaper", "reports"}
 OURS = WORKERS | {"beat", "flower", "web", "curate"}
 SERVICES = services(REQUIRED)
 # Who is given which secret; Redis's password is for all, as a part of REDIS_URL.
-AWS_USERS = (WORKERS - {"reports"}) | {"web", "curate"}
+AWS_USERS = WORKERS | {"web", "curate"}
 SECRETS = {
     "API_TOKEN": {"web", "curate"},
     "AWS_ACCESS_KEY_ID": AWS_USERS,
