@@ -68,7 +68,9 @@ def cost(
     """Shows what runs have cost: seconds of the instance, money, and money for each frame.
 
     A second of the instance is shared by the runs that hold it; what no run held is a line of its
-    own. Last week: curate cost --since 7d --by day
+    own.
+
+    Example: curate cost --by day --since 7d
     """
     span = Span(
         first=day_of(moment_of(since)) if since else date.min,

@@ -199,6 +199,11 @@ def _amount(run: Run) -> str:
     return f"{config.proportion_samples or 0:.3g} of the frames"
 
 
+def _used(cost: Cost) -> str:
+    used = duration(cost.instance_seconds or 0.0)
+    return used if cost.money is None else f"{used} for {cost.money:.4f} {cost.currency}"
+
+
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "source", public_url(run.request.source)
     yield "keep", f"{_amount(run)}, by {run.selection.backend}"
@@ -206,9 +211,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     if run.video:
         yield "video", f"{run.video.uri} ({run.video.size_bytes:,} bytes)"
     if run.instance:
-        used = duration(run.cost.instance_seconds or 0.0)
         state = run.instance.state or "unknown"
-        yield "instance", f"{run.instance.instance_id} {state}, used {used}"
+        yield "instance", f"{run.instance.instance_id} {state}, used {_used(run.cost)}"
     if run.selection.state:
         chosen = f", {selected(run)} selected" if selected(run) else ""
         yield "selection", f"{run.selection.state}{chosen}"

@@ -6,15 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
-from pydantic_core import PydanticUndefined
 
 from curation import settings
+from curation.settings_in_force import default_text
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic.fields import FieldInfo
 
 # The names that people, scripts and the documentation rely on.
 PERMANENT = """
@@ -44,7 +41,7 @@ def test_env_example__lists_every_setting_in_order(example: str) -> None:
     listed = [match.groups() for match in ENTRY.finditer(example)]
 
     assert listed == [
-        (meaning, name, default(field))
+        (meaning, name, default_text(field))
         for group in settings.GROUPS
         for (name, meaning), field in zip(
             settings.variables(group).items(), group.model_fields.values(), strict=True
@@ -83,13 +80,3 @@ def test_settings__are_all_described() -> None:
     ]
 
     assert silent == []
-
-
-def default(field: FieldInfo) -> str:
-    """Returns the field's default as it is written in the environment."""
-    value = field.default
-    if value is None or value is PydanticUndefined or value == ():
-        return ""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
