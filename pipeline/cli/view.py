@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from curation.ledger.engine import EngineTask
-    from curation.models import Run, Step
+    from curation.models import Cost, Run, Step
     from pipeline.cli.watch import Look
 
 STYLES = {
