@@ -58,7 +58,9 @@ _Limit = Annotated[
     int | None,
     typer.Option(min=1, help="With --each: videos in all.", show_default=False),
 ]
-_Force = Annotated[bool, typer.Option("--force", help="Curate again what is curated already.")]
+_Force = Annotated[
+    bool, typer.Option("--force", help="Curate again what is curated already. --json always does.")
+]
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done and called. Changes nothing.")
 ]
@@ -93,16 +95,14 @@ def run(  # noqa: PLR0913  # each is an option of the command
     """
     how = {"proportion_samples": proportion, "selection_backend": backend}
     what = {"source": absolute(source), "selection_config": loaded(selection_config)}
-    request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=not force)
+    # Who reads JSON is a program and wants a run of its own; a backfill leaves out what is done.
+    may_skip = not force and (each or not as_json)
+    request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=may_skip)
     if each and dry_run:
         raise typer.BadParameter("--dry-run is the plan of one run. Leave out --each.")
     if each:
         every.enqueue_each(request, at_once=at_once, limit=limit, wait=wait, as_json=as_json)
-    earlier = _curated(request)
-    if dry_run:
-        plan.show(request, earlier, as_json=as_json)
-    else:
-        _carry_out(request, earlier, wait=wait, as_json=as_json)
+    _carry_out(request, dry_run=dry_run, wait=wait, as_json=as_json)
 
 
 def loaded(config: str | None) -> SelectionConfig | None:
@@ -123,21 +123,17 @@ def absolute(source: str | None) -> str | None:
     return str(path)
 
 
-def _carry_out(request: RunRequest, earlier: Run | None, *, wait: bool, as_json: bool) -> None:
-    if earlier:
+def _carry_out(request: RunRequest, *, dry_run: bool, wait: bool, as_json: bool) -> None:
+    earlier = _curated(request)
+    if dry_run:
+        plan.show(request, earlier, as_json=as_json)
+    elif earlier:
         _tell_curated(earlier, as_json=as_json)
-        return
-    run_id = client.enqueue(request)
-    if wait:
-        stay(run_id, as_json=as_json)
-    print_accepted(run_id, as_json=as_json)
-
-
-def _start(request: RunRequest, *, wait: bool, as_json: bool) -> None:
-    run_id = client.enqueue(request)
-    if wait:
-        stay(run_id, as_json=as_json)
-    print_accepted(run_id, as_json=as_json)
+    else:
+        run_id = client.enqueue(request)
+        if wait:
+            stay(run_id, as_json=as_json)
+        print_accepted(run_id, as_json=as_json)
 
 
 def _request(**asked: object) -> RunRequest:
@@ -164,13 +160,10 @@ def _curated(request: RunRequest) -> Run | None:
     return client.curated(sha256, request)
 
 
-def _tell_curated(run: Run, *, as_json: bool) -> None:
+def _tell_curated(run: Run) -> None:
     output.note(
         f"The same video is curated already, in the same way: {selected(run)} frames, "
         f"by {run.name}. Nothing was started; --force curates it again."
     )
-    if as_json:
-        output.answer_json(run.to_json())
-    else:
-        output.answer(run.run_id)
+    output.answer(run.run_id)
     suggest_next(run)
