@@ -12,6 +12,7 @@ from curation.engine.damage import find_damage
 from curation.engine.decode import open_video
 from curation.engine.embedding import embed_frames
 from curation.engine.frames import Frames
+from curation.engine.limits import check_limits
 from curation.engine.opening import undecodable
 from curation.engine.outcome import Outcome
 from curation.engine.packets import Segment
@@ -151,4 +152,7 @@ class Engine:
 def _damage(video: Video, frames: Frames) -> Damage:
     if not len(frames):
         raise undecodable(video.name, "not one frame comes out")
+    # Each segment was held to the limit by itself.
+    size = video.stream.codec_context
+    check_limits(size.width, size.height, len(frames), name=video.name)
     return find_damage(frames, n_frames_declared=video.n_frames_declared, name=video.name)

@@ -13,12 +13,14 @@ import pytest
 from PIL import Image
 
 from curation.engine.embedders.catalog import open_embedder
+from curation.engine.limits import MAX_FRAMES
 from curation.engine.pictures import PictureFormat
 from curation.engine.pools import Pools
 from curation.engine.run import Engine
 from curation.engine_port import VideoOfRun
 from curation.errors import RequestError, RunEnded, SelectionFailed
 from curation.selection_config import diverse
+from tests.support.embeddings import frames_of
 from tests.support.media import damage_frames, read_number, scene_of, shipped_clip, write_scenes
 
 if TYPE_CHECKING:
@@ -300,3 +302,17 @@ def test_select__stops_when_the_run_has_ended(
     assert outside.told[-1][0] == state
     assert all(file.closed for file in outside.files)
     assert "selected.txt" not in outside.written
+
+
+def test_choose__bounds_the_frames_of_all_segments_together(
+    engine: FrameSelector, short: bytes
+) -> None:
+    """Segments that keep the limit each, and not together, are refused."""
+    outside = Outside(short)
+    half = frames_of(np.zeros((MAX_FRAMES // 2 + 1, 1), np.float32)).to_npz()
+
+    with pytest.raises(RequestError) as caught:
+        engine.choose(outside.video(), [half, half], write=outside.write, progress=outside.progress)
+
+    assert caught.value.code == "source:beyond-limits"
+    assert outside.written == {}
