@@ -86,6 +86,7 @@ task_annotations = {
         "schedule.look": _step_limit_s,
         "schedule.enqueue_new": _ingest_limit_s,
         "reports.notify": _step_limit_s,
+        "reports.build_report": _step_limit_s,
     }.items()
 }
 # An errback on a header task would run while the other header task is still at work.

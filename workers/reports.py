@@ -1,4 +1,4 @@
-"""Queue `reports`: messages to people. Nothing waits for this queue."""
+"""Queue `reports`: messages to people, and reports anew. Nothing waits for this queue."""
 
 from __future__ import annotations
 
@@ -56,6 +56,20 @@ def notify(
         raise self.retry(kwargs={"only": missed, "held": held}, countdown=pause_s, max_retries=None)
     facts = {"event": event, "subject": subject, "targets": _names(missed)}
     log.warning("Message did not reach all targets", extra=facts)
+
+
+@shared_task(name="reports.build_report", ignore_result=True)
+def build_report(run_id: str) -> None:
+    """Makes the report of an engine run again, for example after an update of the page.
+
+    The engine makes it first (docs/adr/0024). Twice is safe: the same page is written twice.
+    """
+    # numpy is loaded by nobody who only sends messages.
+    from curation.report.again import build_again  # noqa: PLC0415  # as said above
+
+    here = wiring()
+    uri = build_again(here.ledger.runs.get(run_id), here.storage)
+    log.info("Report made again", extra={"run_id": run_id, "uri": uri})
 
 
 def _send(

@@ -128,7 +128,7 @@ def _carry_out(request: RunRequest, *, dry_run: bool, wait: bool, as_json: bool)
     if dry_run:
         plan.show(request, earlier, as_json=as_json)
     elif earlier:
-        _tell_curated(earlier, as_json=as_json)
+        _tell_curated(earlier)
     else:
         run_id = client.enqueue(request)
         if wait:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from curation.models import Run
 from curation.states import RunState
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +30,25 @@ def test_run__curated_already_takes_over_the_results(chain: Chain, clip: Path) -
     """What only the ingest step can see ends the run with the earlier one's frames."""
     _, earlier = chain.run(clip)
 
-    done = chain.curate("run", clip.as_uri(), "--wait", "--json")
+    done = chain.curate("run", clip.as_uri(), "--wait")
 
-    run = Run.model_validate_json(done.stdout)
+    run = chain.newest()
     assert (done.returncode, run.state, run.same_as) == (0, RunState.COMPLETED, earlier.run_id)
     assert run.selection.filenames_uri == earlier.selection.filenames_uri
     assert run.selection.scheduled_run_id == earlier.selection.scheduled_run_id
     assert chain.cloud.state == "stopped"
+
+
+def test_build_report__makes_the_page_again(chain: Chain, clip: Path) -> None:
+    """A report that is lost comes back from what its run has left."""
+    _, run = chain.run(clip)
+    before = chain.result(run.run_id, "report.html")
+    chain.s3.delete_object(Bucket="lightly", Key=f"results/{run.run_id}/report.html")
+
+    chain.call("reports.build_report", run.run_id)
+
+    after = wait_until(lambda: chain.result(run.run_id, "report.html"), limit_s=60)
+    assert after == before
 
 
 def test_logs__have_the_lines_of_all_processes(chain: Chain, clip: Path) -> None:

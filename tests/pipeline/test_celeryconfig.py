@@ -22,6 +22,7 @@ QUEUE_OF = {
     "reaper.reap": "reaper",
     "reaper.fail_run": "reaper",
     "reports.notify": "reports",
+    "reports.build_report": "reports",
     "schedule.enqueue_scheduled": "reaper",
     "schedule.look": "reaper",
     "schedule.enqueue_new": "ingest",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 _LIMIT_S = 150
+_CELERY = (sys.executable, "-m", "celery", "-A", "pipeline")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,31 @@ class Chain:
             check=True,
         )
         return done.stdout.split()
+
+    def call(self, task: str, *arguments: str) -> None:
+        """Sends a task's message, as a person would by Celery's own command."""
+        subprocess.run(
+            [*_CELERY, "call", task, "--args", json.dumps(arguments)],
+            env=self.world.environment,
+            cwd=self.world.data,
+            capture_output=True,
+            timeout=_LIMIT_S,
+            check=True,
+        )
+
+    def result(self, run_id: str, name: str) -> bytes | None:
+        """Returns a file among a run's results, or None if there is none."""
+        s3 = self.s3
+        try:
+            found = s3.get_object(Bucket="lightly", Key=f"results/{run_id}/{name}")
+        except s3.exceptions.NoSuchKey:
+            return None
+        return found["Body"].read()
+
+    def newest(self) -> Run:
+        """Returns the status object of the run that was enqueued last."""
+        items = json.loads(self.curate("list", "--limit", "1", "--json").stdout)["items"]
+        return self.status(items[0]["run_id"])
 
     def status(self, run_id: str) -> Run:
         """Returns a run's status object, as the ledger has it."""
