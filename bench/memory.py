@@ -1,8 +1,8 @@
 """Measures the most memory that the engine takes for a long video.
 
 Usage: python -m bench.memory MINUTES HEIGHT SHARE, for instance 10 1080 0.1. The video is a short
-H.264 clip, repeated without being encoded again. Everything is done by one process here, so that
-the figure is above what any single worker needs.
+H.264 clip, repeated without being encoded again, so that only its first segment is embedded: the
+others are the same but for their times. All is done by one process, which needs more than a worker.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ import os
 import resource
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.media import joined_clip, repeated
 from curation.engine.embedders.catalog import open_embedder
+from curation.engine.frames import Frames
 from curation.engine.pools import Pools
 from curation.engine.run import Engine
 from curation.engine_port import VideoOfRun
 from curation.selection_config import diverse
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curation.engine.datapool import Datapool
 
 _FPS = 25
-_CLIP_S = 10
+_CLIP_S, _SEGMENT_S = 10, 20
 # Little content: what is measured is memory, and the rest should go fast.
 _ENCODER = {"preset": "veryfast", "crf": "38", "g": "50"}
 # Linux counts kilobytes.
@@ -42,10 +48,10 @@ def main() -> None:
         )
         repeated(clip, minutes * 60 // _CLIP_S, path)
         _say(f"{minutes} min at {height}p, {share:.0%} chosen: file {path.stat().st_size >> 20} MB")
-        _measure(path, share, Path(folder))
+        _measure(path, share)
 
 
-def _measure(path: Path, share: float, folder: Path) -> None:
+def _measure(path: Path, share: float) -> None:
     video = VideoOfRun(
         open=lambda: path.open("rb"),
         run_id="bench",
@@ -56,14 +62,20 @@ def _measure(path: Path, share: float, folder: Path) -> None:
     embedder = open_embedder("lite0", device="cpu", cache_dir=None)
     engine = Engine(lambda: embedder, Pools(_no_pool, None, 0.0))
     segments = engine.plan(video).segments
-    for number, segment in enumerate(segments):
-        # As in the results bucket: no two are in memory at once.
-        content = engine.embed(video, segment, progress=_nothing)
-        (folder / f"{number}.npz").write_bytes(content)
-    _report(f"{len(segments)} segments embedded")
-    parts = ((folder / f"{number}.npz").read_bytes() for number in range(len(segments)))
+    first = Frames.from_npz(engine.embed(video, segments[0], progress=_nothing))
+    _report(f"one of {len(segments)} segments embedded")
+    # A segment shows the clip so many times, and all are alike but for their times.
+    parts = (
+        replace(first, timestamps_s=_times_s(len(first), number)).to_npz()
+        for number in range(len(segments))
+    )
     found = engine.choose(video, parts, write=_nothing, progress=_nothing)
     _report(f"{len(found.filenames)} of {found.n_frames} frames chosen")
+
+
+def _times_s(n_frames: int, segment: int) -> NDArray[np.float64]:
+    # Divided once, so that they are exactly those of the video.
+    return (np.arange(n_frames) + segment * _SEGMENT_S * _FPS) / _FPS
 
 
 def _report(what: str) -> None:
