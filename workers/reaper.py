@@ -204,9 +204,10 @@ def _do_round(here: Wiring) -> list[str]:
 def _reap_and_tell(here: Wiring) -> str:
     found = reap_instance()
     if found in ("stopping", "stopped") and here.machine:
-        instance_id, now = here.machine.instance_id, here.ledger.store.now()
+        instance_id, store = here.machine.instance_id, here.ledger.store
         # A stop takes several rounds, which are one piece of news.
-        send_notice(Event.REAPED, instance_id, once=f"{instance_id} {now // _ONE_STOP_S:.0f}")
+        if is_due(store, f"reaped:{instance_id}", every_s=_ONE_STOP_S):
+            send_notice(Event.REAPED, instance_id, once=f"{instance_id} {store.now()}")
     return found
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from curation.ledger.ledger import Ledger
     from curation.wiring import Wiring
+    from tests.support.cloud import Cloud
     from tests.support.inbox import Inbox
 
 ALL = "completed,failed,canceled,deadline,reaped,stop,budget"
@@ -189,6 +190,28 @@ def test_send_notices__warns_once_of_a_deadline_that_is_near(
 
     titles = [message["title"] for path, message in inbox.received if path == "/webhook"]
     assert titles == [f"Run {ledger.runs.get(near).name} has little time left"]
+
+
+def test_reap__tells_once_of_an_instance_that_nobody_held(
+    ledger: Ledger, cloud: Cloud, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rounds that it takes to stop an instance are one piece of news."""
+    assert ledger
+    cloud.hand("start")
+    cloud.wait_for("running")
+    for name, value in {
+        "EC2_INSTANCE_ID": cloud.instance_id,
+        "BOOT_GRACE_S": "0.001",
+        "REAP_INTERVAL_S": "0.01",
+        "LEASE_TTL_S": "0.01",
+    }.items():
+        monkeypatch.setenv(name, value)
+    wiring.cache_clear()
+
+    for _ in range(4):
+        reaper.reap()
+
+    assert asked(redis_client) == [["reaped", cloud.instance_id, ""]]
 
 
 @pytest.mark.parametrize(
