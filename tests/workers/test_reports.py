@@ -199,6 +199,7 @@ def test_reap__tells_once_of_an_instance_that_nobody_held(
     assert ledger
     cloud.hand("start")
     cloud.wait_for("running")
+    cloud.add_faults({"operation": "StopInstances", "kind": "no-effect", "times": None})
     for name, value in {
         "EC2_INSTANCE_ID": cloud.instance_id,
         "BOOT_GRACE_S": "0.001",
