@@ -51,8 +51,10 @@ bench-quality: $(STAMP) $(FILMS) ## Judges what the engine chooses beside what p
 bench-choice: $(STAMP) ## Measures what choosing costs at 10,000 to 100,000 frames
 	@$(BIN)/python -m bench.choice
 
-bench-engine: $(STAMP) ## Measures frames per CPU-second by stage, beside the decoder alone
+bench-engine: $(STAMP) ## Measures frames per CPU-second by stage beside the decoder, and peak memory
 	@$(BIN)/python -m bench.engine
+	@$(BIN)/python -m bench.memory 10 1080 0.1
+	@$(BIN)/python -m bench.memory 120 180 0.02
 
 bench-damage: $(STAMP) ## Measures how well damaged frames are found
 	@$(BIN)/python -m bench.damage
