@@ -13,6 +13,8 @@ from tests.support.cli import end
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from types_boto3_s3 import S3Client
+
     from curation.ledger.ledger import Ledger
 
 
@@ -82,6 +84,24 @@ def test_look__died_between_taking_and_writing_goes_on(ledger: Ledger, folder: P
 
     assert sources(ledger) == made
     assert len(ledger.schedules.videos("inbox")) == 3
+
+
+def test_look__of_a_prefix_takes_what_is_there_at_once(
+    ledger: Ledger, s3_client: S3Client, bucket: str
+) -> None:
+    """An object appears as a whole, so each new one below a prefix gets its run at the first look."""
+    for key in ("in/a.mp4", "in/deep/b.mp4", "in/notes.txt", "out/c.mp4"):
+        s3_client.put_object(Bucket=bucket, Key=key, Body=b"video")
+    each = Each(at_once=9)
+    request = RunRequest(source=f"s3://{bucket}/in/")
+    ledger.schedules.save(Schedule(name="inbox", request=request, each=each))
+
+    look("inbox")
+    s3_client.put_object(Bucket=bucket, Key="in/new.mp4", Body=b"video")
+    look("inbox")
+
+    names = ("a.mp4", "deep/b.mp4", "new.mp4")
+    assert sources(ledger) == [f"s3://{bucket}/in/{name}" for name in names]
 
 
 def test_look__an_empty_folder_is_no_problem_for_a_watch(ledger: Ledger, tmp_path: Path) -> None:
