@@ -87,9 +87,11 @@ def test_look__died_between_taking_and_writing_goes_on(ledger: Ledger, folder: P
 
 
 def test_look__of_a_prefix_takes_what_is_there_at_once(
-    ledger: Ledger, s3_client: S3Client, bucket: str
+    ledger: Ledger, s3_client: S3Client, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An object appears as a whole, so each new one below a prefix gets its run at the first look."""
+    """An object appears as a whole, so each new one gets its run at the first look."""
+    for name in ("S3_INPUT_BUCKET", "S3_LIGHTLY_BUCKET"):
+        monkeypatch.setenv(name, f"s3://{bucket}/{name}/")
     for key in ("in/a.mp4", "in/deep/b.mp4", "in/notes.txt", "out/c.mp4"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=b"video")
     each = Each(at_once=9)
