@@ -1,8 +1,8 @@
 """Measures the engine in frames per CPU-second, by stage and end to end, beside the decoder alone.
 
-Usage: python -m bench.engine [FRAMES]. Full HD H.264, as many frames as that, shown three times:
-what a run does once shall not weigh as in a short clip. CPU-seconds are user and system time of
-this process and its children, so that other work on the machine counts little.
+Usage: python -m bench.engine [FRAMES]. Full HD H.264, with few repeats: of copies the engine
+chooses one and decodes little again. CPU-seconds are user and system time of this process and
+its children, so that other work on the machine counts little.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import io
 import os
 import resource
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
 from bench.frames import choose
-from bench.media import joined_clip, repeated
+from bench.media import joined_clip
 from curation.engine.decode import open_video
 from curation.engine.embedders.catalog import open_embedder
 from curation.engine.extract import extract
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from curation.engine.embedders.port import Embedder
 
 _SIZE = (1920, 1080)
-_N_FRAMES, _N_TIMES = 600, 3
+_N_FRAMES = 600
 _PROPORTION = 0.1
 # The least of so many tries: what disturbs only ever adds.
 _TRIES = 2
@@ -60,7 +58,7 @@ class _Decoded:
 def main() -> None:
     """Prints one line for each figure."""
     n_frames = int(sys.argv[1]) if len(sys.argv) > 1 else _N_FRAMES
-    content = _clip(n_frames)
+    content = joined_clip("clip.mp4", "libx264", n_frames, _SIZE, {})
     embedder = open_embedder("lite0", device="cpu", cache_dir=None)
     decoded = _decoded(content, embedder)
     stages = _stages(content, decoded, embedder)
@@ -72,13 +70,6 @@ def main() -> None:
     _say(f"ratio to decode only: {seconds['decode only'] / seconds['end to end']:.2f}")
     # Linux counts kilobytes.
     _say(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
-
-
-def _clip(n_frames: int) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        repeated(joined_clip(path.name, "libx264", n_frames, _SIZE, {}), _N_TIMES, path)
-        return path.read_bytes()
 
 
 def _stages(
