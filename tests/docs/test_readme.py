@@ -60,7 +60,7 @@ def test_blocks__each_says_whether_it_is_run() -> None:
     ]
 
     assert unmarked == []
-    assert len(RUN) == 3
+    assert len(RUN) == 4
 
 
 def command_of(block: Block) -> list[str]:
