@@ -27,7 +27,7 @@ except OperatorError as error:
     [
         ("av", "curation.engine.probe"),
         ("onnx", "curation.engine.network"),
-        ("onnxruntime", "curation.engine.run"),
+        ("onnxruntime", "curation.engine.embedders.catalog"),
         ("PIL", "curation.engine.run"),
         ("lightly_mundig", "curation.engine.run"),
     ],
