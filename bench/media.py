@@ -50,13 +50,21 @@ def repeated(clip: bytes, n_times: int, path: Path) -> None:
         for number in range(n_times):
             source.seek(0)
             for packet in source.demux(template):
-                if packet.dts is not None and packet.pts is not None:
-                    packet.dts, packet.pts = (
-                        packet.dts + number * ticks,
-                        packet.pts + number * ticks,
-                    )
-                    packet.stream = stream
-                    target.mux(packet)
+                _mux_later(target, stream, packet, ticks=number * ticks)
+
+
+def _mux_later(
+    target: OutputContainer,
+    stream: av.VideoStream,
+    packet: av.Packet[av.VideoStream],
+    *,
+    ticks: int,
+) -> None:
+    if packet.dts is None or packet.pts is None:
+        return  # the end of the file
+    packet.dts, packet.pts = packet.dts + ticks, packet.pts + ticks
+    packet.stream = stream
+    target.mux(packet)
 
 
 def _write(stream: av.VideoStream, n_frames: int, size: tuple[int, int]) -> None:

@@ -92,9 +92,9 @@ def upload_key(run_id: str) -> str:
 
 
 def taken_key(video_url: str) -> str:
-    """Hash: which run, by its id or its idempotency key, has taken which video of a folder or
-    prefix. Lives for ever.
+    """Hash: which run has taken which video of a folder or prefix. Lives for ever.
 
+    The run stands there by its id, or by its idempotency key where it had none yet.
     It belongs to the folder that the video lies in, however the source was written.
     """
     folder = video_url.rpartition("/")[0]
