@@ -18,6 +18,7 @@ from tests.curation.steps.conftest import machine_of
 from tests.support.cloud import REGION, cloud_server
 from tests.support.requests import new_run
 from tests.support.steps import carry
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,11 @@ def operations(cloud: Cloud) -> list[str]:
     ]
 
 
+def launches(launched: Path) -> str:
+    """What the worker's script has written; it is detached, so it may come to it only later."""
+    return wait_until(lambda: launched.read_text() if launched.exists() else None)
+
+
 def test_start_instance__starts_launches_and_holds_a_lease(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, launched: Path
 ) -> None:
@@ -57,7 +63,7 @@ def test_start_instance__starts_launches_and_holds_a_lease(
     assert cloud.state == "running"
     assert operations(cloud) == ["StartInstances", "SendCommand"]
     assert list(ledger.leases.holders(cloud.instance_id)) == [run_id]
-    assert launched.read_text() == "launched\n"
+    assert launches(launched) == "launched\n"
 
 
 def test_start_instance__second_run_of_the_boot_starts_and_launches_nothing(
@@ -71,7 +77,7 @@ def test_start_instance__second_run_of_the_boot_starts_and_launches_nothing(
 
     assert operations(cloud) == ["StartInstances", "SendCommand"]
     assert set(ledger.leases.holders(cloud.instance_id)) == {first, second}
-    assert launched.read_text() == "launched\n"
+    assert launches(launched) == "launched\n"
 
 
 def test_start_instance__sends_no_command_before_the_agent_is_online(
@@ -174,7 +180,7 @@ def test_start_instance__lost_answer_of_the_launch_sends_no_second_one(
     start(run_id, machine, ledger, clock)
 
     assert operations(cloud).count("SendCommand") == 1
-    assert launched.read_text() == "launched\n"
+    assert launches(launched) == "launched\n"
 
 
 class BrokenOffError(Exception):
@@ -208,7 +214,7 @@ def test_start_instance__launch_that_a_time_limit_breaks_off_is_found_at_once(
     start(run_id, machine, ledger, clock)
 
     assert operations(cloud).count("SendCommand") == 1
-    assert launched.read_text() == "launched\n"
+    assert launches(launched) == "launched\n"
 
 
 def test_start_instance__ended_run_gets_no_instance(
