@@ -210,6 +210,9 @@ def test_start_instance__launch_that_a_time_limit_breaks_off_is_found_at_once(
     run_id = new_run(ledger)
     with pytest.raises(BrokenOffError):
         start(run_id, replace(machine, shell=broken_off), ledger, clock)
+    # SSM lists a command only a moment after it has taken it.
+    boot = machine.look().launched_at
+    wait_until(lambda: machine.shell.find_launch(cloud.instance_id, boot=boot), limit_s=30)
 
     start(run_id, machine, ledger, clock)
 
