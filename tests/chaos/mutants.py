@@ -11,6 +11,7 @@ from curation.adapters.compute.ec2 import Ec2Instances
 from curation.adapters.selection.lightly import LightlyBackend
 from curation.adapters.selection.lightly_errors import Redaction
 from curation.errors import CurationError
+from curation.ledger import keys
 from curation.ledger.leases import Lease, LeaseLedger, Release
 from curation.ledger.runs import RunLedger
 from curation.ledger.steps import Admission, StepLedger
@@ -114,7 +115,9 @@ def _end_state() -> None:
 
     def again(self: RunLedger, run_id: str, outcome: Any, error: Any = None) -> bool:  # noqa: ANN401  # passed on
         if not decide(self, run_id, outcome, error):
-            self.update(run_id, outcome=outcome, state="finishing")
+            # Past `update`, which would leave an ended run alone.
+            fields = {"outcome": str(outcome), "state": "finishing"}
+            self._store.set_fields(keys.run_key(run_id), fields)
         return True
 
     RunLedger.decide = again  # type: ignore[method-assign]  # a mutant
