@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
     from tests.support.lightly import Lightly
 
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that. A
+# handler of our own is not inherited, so the commands under test hear Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something about the machine, nothing about the code.
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)
