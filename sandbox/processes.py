@@ -25,6 +25,9 @@ HOST = "127.0.0.1"
 # keeps calling a port of its own kind while the server restarts can end up connected to itself,
 # and then the server never gets its port back.
 SERVER_PORTS = range(15_000, 32_768)
+# Claims on ports, kept as long as this process lives: a server that starts slowly does not listen
+# yet when another one's port is looked for, here or in a process beside this one.
+_CLAIMS: list[socket.socket] = []
 N_LOG_LINES = 20
 LOOK_S = 0.05
 
@@ -175,11 +178,16 @@ class Supervisor:
 
 
 def free_port() -> int:
-    """Returns a port on which a server can listen."""
+    """Returns a port on which a server can listen, and which nobody else gets from here."""
     for port in random.SystemRandom().sample(SERVER_PORTS, k=100):
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            # In Linux's abstract namespace: no file is left, whatever becomes of this process.
+            claim.bind(f"\0curation-port-{port}")
             probe.bind((HOST, port))
+            _CLAIMS.append(claim)
             return port
+        claim.close()
     message = f"100 ports of {HOST} were tried and all are taken."
     raise SandboxError(message)
 

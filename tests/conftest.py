@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import uuid
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
+from playwright.sync_api import sync_playwright
 from redis import Redis
 
 from tests.support.cloud import cloud_server
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Browser
     from types_boto3_s3 import S3Client
 
     from tests.support.cloud import Cloud
@@ -122,3 +125,20 @@ def lightly(lightly_stand_in: Lightly, monkeypatch: pytest.MonkeyPatch) -> Light
         monkeypatch.setenv(name, value)
     lightly_stand_in.begin()
     return lightly_stand_in
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, without any traffic of its own.
+
+    Not the session's: until Playwright is closed, this thread has a running event loop, in which
+    neither a second Playwright nor a library that calls `asyncio.run` works.
+    """
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("No Chromium is installed; .ci/run installs it.")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=quiet)
+        yield chromium
+        chromium.close()

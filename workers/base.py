@@ -243,7 +243,9 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
         log.log(level, "Step failed: %s", error, extra=delivery.run.log_context())
         self._clean_up(delivery.run.run_id)
         self._leave(delivery, StepState.FAILED)
-        raise error
+        # Celery sends the frames along, to a main process that reads no more once it has begun to
+        # shut down; with all of them the pipe was full, and the Celery worker never ended.
+        raise error.with_traceback(None)
 
     def _clean_up(self, run_id: str) -> None:
         try:

@@ -11,8 +11,8 @@ from curation import traces
 from curation.models import RunError, new_run_id
 from curation.spans import root_id, trace_id
 from curation.states import Outcome, StepState
+from sandbox.processes import free_port
 from tests.support.requests import new_run
-from tests.support.servers import free_port
 from tests.support.span_collector import SpanCollector, span_collector
 
 if TYPE_CHECKING:

@@ -213,7 +213,16 @@ def celery(*arguments: str, settings: dict[str, str]) -> Iterator[Path]:
         try:
             yield Path(log.name)
         finally:
-            process.terminate()
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process of Celery's. Whether it ends well is not what these tests are about."""
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def waiting(broker: Redis, queue: str) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -234,6 +235,22 @@ def test_free_port__is_none_that_clients_get() -> None:
 
     assert len(ports) > 1
     assert max(ports) < 32_768
+
+
+def test_free_port__is_nobody_else_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port is given once, also to processes that ask at the same time, before anybody listens."""
+    monkeypatch.setattr("sandbox.processes.SERVER_PORTS", range(20_000, 20_200))
+    program = "import sandbox.processes as p; p.SERVER_PORTS = range(20_000, 20_200)\n"
+    program += "print([p.free_port() for _ in range(20)], flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        theirs = json.loads(other.stdout.readline() if other.stdout else "")
+
+        ours = [free_port() for _ in range(20)]
+        other.communicate("\n")
+
+    assert len({*ours, *theirs}) == 40
 
 
 def test_program__names_the_remedy() -> None:

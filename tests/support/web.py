@@ -22,8 +22,9 @@ from curation.ledger.steps import Turn
 from curation.ledger.store import Store
 from curation.models import Request, RunError, Video
 from curation.states import Backend, InstanceState, Outcome, RunState, StepName, StepState
+from sandbox.processes import free_port
 from tests.support.clock import Clock
-from tests.support.servers import bare_s3_client, free_port
+from tests.support.servers import bare_s3_client
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

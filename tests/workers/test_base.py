@@ -45,6 +45,26 @@ def test_fail__writes_the_outcome_before_the_task_fails(here: Wiring, redis_clie
     assert run.steps.start_instance.state is StepState.FAILED
 
 
+def test_fail__leaves_the_way_to_the_error_behind(here: Wiring, redis_client: Redis) -> None:
+    """What Celery sends to the main process does not grow with the depth of the error."""
+    assert redis_client
+    delivery = begun(here)
+    try:
+        refuse_deep_down(20)
+    except RequestError as error:
+        with pytest.raises(RequestError) as raised:
+            start_instance._fail(delivery, error)
+
+    assert "refuse_deep_down" not in [entry.name for entry in raised.traceback]
+
+
+def refuse_deep_down(depth: int) -> None:
+    """Raises far from where it was called."""
+    if depth:
+        refuse_deep_down(depth - 1)
+    raise ERROR
+
+
 def test_fail__of_a_delivery_that_was_taken_over_fails_nothing(
     here: Wiring, redis_client: Redis
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from curation.spans import root_id, trace_id
 from curation.states import RunState
 from pipeline.celery import app
-from tests.support.servers import free_port
+from sandbox.processes import free_port
 from tests.support.span_collector import span_collector
 from tests.support.waiting import wait_until
 from workers.signals import check_settings

@@ -14,8 +14,8 @@ from curation.metrics.collector import exposition
 from curation.metrics.runs import MOST_READ
 from curation.models import RunError
 from curation.states import InstanceState, Outcome, RunState, StepName, StepState
+from sandbox.processes import free_port
 from tests.support.requests import new_run
-from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.servers import free_port
+from sandbox.processes import free_port
 
 if TYPE_CHECKING:
     import pytest

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 from redis import Redis
 
 from tests.support.servers import bare_s3_client, s3_environment, valkey_server
@@ -15,7 +13,6 @@ from tests.support.web import INSTANCE_ID, LOGIN, TOKEN, Seeds, Site, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
 
 BUCKET = "web"
 
@@ -51,18 +48,3 @@ def site(variables: dict[str, str], broker: str, rclone_endpoint: str) -> Iterat
         runs = Seeds(redis, endpoint=rclone_endpoint, bucket=BUCKET).all()
     with serve(variables) as url:
         yield Site(url, runs)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("No Chromium is installed; .ci/run installs it.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
-        )
-        yield browser
-        browser.close()

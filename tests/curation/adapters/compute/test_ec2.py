@@ -6,7 +6,7 @@ import pytest
 
 from curation.adapters.compute.ec2 import Ec2Instances
 from curation.errors import CurationError, OperatorError, TransientError
-from tests.support.cloud import INSTANCE_ID, REGION
+from tests.support.cloud import INSTANCE_ID, REGION, slow
 
 if TYPE_CHECKING:
     from tests.support.cloud import Cloud
@@ -65,6 +65,7 @@ def test_denied__names_the_permission(verb: str, instances: Ec2Instances, runnin
         getattr(instances, verb)(INSTANCE_ID)
 
 
+@slow("boot_s")
 def test_start__whose_answer_is_lost_is_one_boot(cloud: Cloud) -> None:
     """A start is repeated by botocore; EC2 finds the instance started, and nobody pays twice."""
     cloud.add_faults({"operation": "StartInstances", "kind": "cut-after"})
