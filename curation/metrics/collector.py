@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from curation.errors import CurationError
-from curation.metrics import broker, instances, runs, steps
+from curation.metrics import broker, budget, instances, runs, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from curation.ledger.store import Store
+    from curation.setting_groups import CostSettings
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +29,13 @@ class LedgerCollector(Collector):
     Args:
         store: The Redis connection.
         instance_id: The instance, if there is one.
+        cost: Price and budget.
     """
 
-    def __init__(self, store: Store, instance_id: str | None) -> None:
+    def __init__(self, store: Store, instance_id: str | None, cost: CostSettings) -> None:
         self._store = store
         self._instance_id = instance_id
+        self._cost = cost
 
     def collect(self) -> Iterable[Metric]:
         """Returns the metrics; without Redis only that it is away."""
@@ -55,19 +58,23 @@ class LedgerCollector(Collector):
         yield from runs.active(self._store)
         yield from steps.ended(self._store)
         yield from broker.messages(self._store)
+        yield from budget.spent(self._store, self._cost)
         if self._instance_id:
             yield from instances.instance(self._store, self._instance_id)
 
 
-def exposition(store: Store, instance_id: str | None, *, accept: str = "") -> tuple[bytes, str]:
+def exposition(
+    store: Store, instance_id: str | None, cost: CostSettings, *, accept: str = ""
+) -> tuple[bytes, str]:
     """Returns one scrape as text, and its content type.
 
     Args:
         store: The Redis connection.
         instance_id: The instance, if there is one.
+        cost: Price and budget.
         accept: The scraper's Accept header; by default it gets Prometheus' text format.
     """
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(store, instance_id))
+    registry.register(LedgerCollector(store, instance_id, cost))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type

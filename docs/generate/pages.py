@@ -16,6 +16,7 @@ from curation import settings
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
 from curation.metrics.collector import LedgerCollector
+from curation.setting_groups import CostSettings
 from curation.settings_in_force import default_text, title
 from curation.states import InstanceState
 from docs.generate.error_codes import explained
@@ -42,6 +43,7 @@ _TYPES = {
     r"SourceUri": "str",
 }
 _BOX = "i-0123456789abcdef0"
+_COST = CostSettings(instance_price_per_hour=1, budget_per_month=100)
 
 
 def settings_page() -> str:
@@ -97,7 +99,7 @@ def metrics_page() -> str:
         # Some metrics are there only when there is something to measure.
         ledger.leases.observe(_BOX, InstanceState.RUNNING)
         ledger.note_round(pause_s=1)
-        found = list(LedgerCollector(ledger.store, _BOX).collect())
+        found = list(LedgerCollector(ledger.store, _BOX, _COST).collect())
     rows = [_metric(metric) for metric in sorted(found, key=lambda metric: metric.name)]
     return page(
         "Metrics",

@@ -13,5 +13,6 @@ def metrics() -> None:
     # No other command needs what this loads.
     from curation.metrics.collector import exposition
 
-    text, _ = exposition(client.ledger().store, client.settings().ec2.ec2_instance_id)
+    settings = client.settings()
+    text, _ = exposition(client.ledger().store, settings.ec2.ec2_instance_id, settings.cost)
     typer.echo(text, nl=False)

@@ -18,9 +18,11 @@ router = APIRouter(include_in_schema=False)
 # Not a coroutine: the framework runs it beside the others, because it waits for Redis.
 def show_metrics(request: Request) -> Response:
     """Answers a scrape; without Redis too, because that is what the alert is about."""
+    settings = client.settings()
     text, content_type = exposition(
         client.ledger().store,
-        client.settings().ec2.ec2_instance_id,
+        settings.ec2.ec2_instance_id,
+        settings.cost,
         accept=request.headers.get("accept", ""),
     )
     return Response(text, headers={"Content-Type": content_type})

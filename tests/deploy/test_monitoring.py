@@ -14,9 +14,11 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route
 
+from curation.budget import MILESTONES
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
 from curation.metrics.collector import exposition
+from curation.setting_groups import CostSettings
 from curation.states import InstanceState
 from pipeline.web.metrics import router
 from tests.support.requests import new_run
@@ -41,7 +43,8 @@ def samples(redis_client: Redis) -> dict[str, set[str]]:
     ledger.leases.observe(BOX, InstanceState.RUNNING)
     ledger.leases.acquire(new_run(ledger), BOX)
     ledger.note_round(pause_s=60)
-    text, _ = exposition(ledger.store, BOX)
+    cost = CostSettings(instance_price_per_hour=1, budget_per_month=100)
+    text, _ = exposition(ledger.store, BOX, cost)
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(text.decode())
@@ -105,6 +108,15 @@ def test_alerts__each_has_its_paragraph() -> None:
         assert f"\n### {name}\n" in document
         assert rule["annotations"]["runbook"] == f"docs/monitoring.md#{name.lower()}"
         assert rule["labels"]["severity"] in {"critical", "warning"}
+
+
+def test_alerts__of_the_budget_fire_where_messages_are_sent() -> None:
+    """Whoever reads messages and whoever reads alerts hears of the same shares, in percent."""
+    expressions = [rule["expr"] for rule in alerts() if rule["alert"].startswith("CurationBudget")]
+
+    shares = {float(share) for text in expressions for share in re.findall(r">= ([\d.]+)", text)}
+
+    assert {round(100 * share) for share in shares} == set(MILESTONES)
 
 
 def test_document__lists_every_metric(samples: dict[str, set[str]]) -> None:

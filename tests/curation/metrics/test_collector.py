@@ -13,6 +13,7 @@ from curation.ledger.store import Store
 from curation.metrics.collector import exposition
 from curation.metrics.runs import MOST_READ
 from curation.models import RunError
+from curation.setting_groups import CostSettings
 from curation.states import InstanceState, Outcome, RunState, StepName, StepState
 from sandbox.processes import free_port
 from tests.support.requests import new_run
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from tests.support.clock import Clock
 
 BOX = "i-0123456789abcdef0"
+NO_PRICE = CostSettings()
 
 
-def scrape(store: Store, instance_id: str | None = BOX) -> dict[str, float]:
+def scrape(
+    store: Store, instance_id: str | None = BOX, cost: CostSettings = NO_PRICE
+) -> dict[str, float]:
     """Returns each sample of a scrape under its name and labels."""
-    text, _ = exposition(store, instance_id)
+    text, _ = exposition(store, instance_id, cost)
     return {
         name_of(sample.name, sample.labels): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -145,6 +149,27 @@ def test_scrape__reads_a_bounded_number_of_runs(ledger: Ledger, redis_client: Re
     assert found["curation_runs_active{state=unread}"] == MOST_READ
 
 
+def test_scrape__of_the_budget(ledger: Ledger, clock: Clock) -> None:
+    """Budget, what is spent of it in this month, and the share, in the currency that is set."""
+    cost = CostSettings(instance_price_per_hour=3600.0, budget_per_month=80.0, price_currency="EUR")
+    ledger.leases.observe(BOX, InstanceState.RUNNING)
+    clock.forward(100)
+    ledger.leases.observe(BOX, InstanceState.STOPPED)
+
+    found = scrape(ledger.store, cost=cost)
+
+    assert found["curation_budget_money{currency=EUR}"] == 80
+    assert found["curation_budget_spent_money{currency=EUR}"] == pytest.approx(100)
+    assert found["curation_budget_spent_ratio"] == pytest.approx(1.25)
+
+
+def test_scrape__without_a_budget_says_nothing_of_one(ledger: Ledger) -> None:
+    """Nobody has to have a budget, and no alert fires for one that is not there."""
+    found = scrape(ledger.store)
+
+    assert [name for name in found if "budget" in name] == []
+
+
 def test_scrape__without_redis() -> None:
     """A Redis that is away is one metric, and no error."""
     store = Store.connect(f"redis://:canary@127.0.0.1:{free_port()}/0")
@@ -154,7 +179,7 @@ def test_scrape__without_redis() -> None:
 
 def test_names__follow_prometheus(ledger: Ledger) -> None:
     """All have our prefix and a meaning; counters end in `_total`, units stand in the name."""
-    text, content_type = exposition(ledger.store, BOX)
+    text, content_type = exposition(ledger.store, BOX, NO_PRICE)
 
     for family in text_string_to_metric_families(text.decode()):
         assert re.fullmatch(r"curation_[a-z0-9_]+", family.name)
@@ -169,7 +194,7 @@ def test_names__no_run_is_a_label(ledger: Ledger) -> None:
     run_id = new_run(ledger)
     ledger.leases.acquire(run_id, BOX)
 
-    text, _ = exposition(ledger.store, BOX)
+    text, _ = exposition(ledger.store, BOX, NO_PRICE)
 
     assert run_id not in text.decode()
 
@@ -177,7 +202,7 @@ def test_names__no_run_is_a_label(ledger: Ledger) -> None:
 def test_exposition__in_openmetrics_where_the_scraper_asks_for_it(ledger: Ledger) -> None:
     """Prometheus asks for OpenMetrics first."""
     text, content_type = exposition(
-        ledger.store, BOX, accept="application/openmetrics-text; version=1.0.0"
+        ledger.store, BOX, NO_PRICE, accept="application/openmetrics-text; version=1.0.0"
     )
 
     assert content_type.startswith("application/openmetrics-text")
