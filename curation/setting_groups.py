@@ -157,6 +157,9 @@ class RunSettings(BaseSettings):
     datapool_distance: float = Field(
         0.1, ge=0, le=2, description="Frames nearer than this to one in the datapool are not new"
     )
+    max_damaged_share: float = Field(
+        0.5, ge=0, le=1, description="Share of damaged frames above which a video is refused"
+    )
     poll_interval_s: Seconds = Field(30.0, description="Seconds between looks at a selection run")
     instance_poll_interval_s: Seconds = Field(
         5.0, description="Seconds between looks at the instance and its SSM agent"

@@ -137,6 +137,7 @@ class Wiring:
             partial(open_embedder, name, device=device, cache_dir=cache_dir),
             Pools(open_pool, settings.datapool, settings.datapool_distance),
             PictureFormat(settings.frame_format, settings.frame_quality),
+            max_damaged_share=settings.max_damaged_share,
         )
 
     @cached_property

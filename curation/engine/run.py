@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from curation.engine.choice import choose_frames
-from curation.engine.damage import find_damage
+from curation.engine.damage import MAX_DAMAGED_SHARE, find_damage
 from curation.engine.decode import open_video
 from curation.engine.embedding import embed_frames
 from curation.engine.frames import Frames
@@ -50,6 +50,7 @@ class Engine:
         open_embedder: Opens what makes numbers of pictures; called once, when it is needed.
         pools: Where datapools are.
         form: How the chosen frames are written.
+        max_damaged_share: Share of damaged frames above which a video is refused, 0 to 1.
     """
 
     def __init__(
@@ -57,10 +58,13 @@ class Engine:
         open_embedder: Callable[[], Embedder],
         pools: Pools,
         form: PictureFormat = PictureFormat(),  # noqa: B008  # it is frozen
+        *,
+        max_damaged_share: float = MAX_DAMAGED_SHARE,
     ) -> None:
         self._open_embedder = open_embedder
         self._pools = pools
         self._form = form
+        self._max_damaged_share = max_damaged_share
 
     def prepare(self) -> None:
         """Opens the embedder as the first video would.
@@ -115,7 +119,7 @@ class Engine:
         progress(SAMPLING, None, len(frames))
         with video.open() as file, open_video(file, name=video.name) as opened:
             started = time.monotonic()
-            damage = _damage(opened, frames)
+            damage = self._damage(opened, frames)
             choice = self._choose(video, frames, damage, progress)
             chosen = time.monotonic()
             saving = partial(progress, SAVING, None, None)
@@ -132,6 +136,19 @@ class Engine:
         self._pools.remember(video, embedder, frames.embeddings[choice.indices], names)
         return FrameSelection(len(frames), names, report=REPORT if REPORT in written else None)
 
+    def _damage(self, video: Video, frames: Frames) -> Damage:
+        if not len(frames):
+            raise undecodable(video.name, "not one frame comes out")
+        # Each segment was held to the limit by itself.
+        size = video.stream.codec_context
+        check_limits(size.width, size.height, len(frames), name=video.name)
+        return find_damage(
+            frames,
+            n_frames_declared=video.n_frames_declared,
+            name=video.name,
+            max_share=self._max_damaged_share,
+        )
+
     def _choose(
         self, video: VideoOfRun, frames: Frames, damage: Damage, progress: EngineProgress
     ) -> Choice:
@@ -147,12 +164,3 @@ class Engine:
     @cached_property
     def _embedder(self) -> Embedder:
         return self._open_embedder()
-
-
-def _damage(video: Video, frames: Frames) -> Damage:
-    if not len(frames):
-        raise undecodable(video.name, "not one frame comes out")
-    # Each segment was held to the limit by itself.
-    size = video.stream.codec_context
-    check_limits(size.width, size.height, len(frames), name=video.name)
-    return find_damage(frames, n_frames_declared=video.n_frames_declared, name=video.name)
