@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -118,7 +119,7 @@ class Balance(_Part):
 
     @model_validator(mode="after")
     def _has_its_target(self) -> Self:
-        if (self.distribution == "TARGET") != (self.target is not None):
+        if (self.distribution == "TARGET") != bool(self.target):
             raise ValueError(
                 f"distribution {self.distribution} and target {self.target} do not fit: give "
                 'TARGET with a target, e.g. {"0..60": 0.5}, or UNIFORM or INPUT without one'
@@ -188,6 +189,17 @@ class SelectionConfig(_Part):
                 "cannot both hold: give one of them"
             )
         return self
+
+    def n_of(self, n_frames: int) -> int:
+        """Returns how many of the frames to choose: at least 1, and not more than there are.
+
+        A share is rounded half up: 0.1 of 250 frames is 25.
+        """
+        if self.n_samples:
+            return min(self.n_samples, n_frames)
+        # In decimal, because 0.29 * 50 is a little less than 14.5 in binary.
+        exact = n_frames * Decimal(str(self.proportion_samples))
+        return max(1, int(exact.to_integral_value(ROUND_HALF_UP)))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns it as its author might have written it: without what was left out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,18 +57,6 @@ class Choice:
     collapse_distance: float = 0.0
 
 
-def n_to_select(n_frames: int, config: SelectionConfig) -> int:
-    """Returns how many of the frames to choose: at least 1, and not more than there are.
-
-    A share is rounded half up: 0.1 of 250 frames is 25.
-    """
-    if config.n_samples:
-        return min(config.n_samples, n_frames)
-    # In decimal, because 0.29 * 50 is a little less than 14.5 in binary.
-    exact = n_frames * Decimal(str(config.proportion_samples))
-    return max(1, int(exact.to_integral_value(ROUND_HALF_UP)))
-
-
 def choose_frames(
     frames: Frames,
     *,
@@ -100,7 +87,7 @@ def choose_frames(
     able = _finite(frames, np.flatnonzero(eligible), on_wait)
     beyond = _beyond_thresholds(frames, able, config)
     candidates, before = _new(frames, beyond, pool or Pool(), on_wait)
-    n, picked = min(n_to_select(len(able), config), len(candidates)), _NOTHING
+    n, picked = min(config.n_of(len(able)), len(candidates)), _NOTHING
     if n:
         wanted = objectives(config, frames, candidates, queries=queries or {}, on_wait=on_wait)
         picked = _pick(View(frames.embeddings, candidates), wanted, n, before, on_wait)

@@ -27,11 +27,20 @@ class _Selected(Record):
     file: str
 
 
+class _Damage(Record):
+    """What is needed of the damage in `selection.json`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    n_damaged: int = 0
+
+
 class _Selection(Record):
     """What is needed of `selection.json`."""
 
     model_config = ConfigDict(extra="ignore")
 
+    damage: _Damage = _Damage()
     selected: list[_Selected] = Field(min_length=1)
 
 
@@ -65,8 +74,9 @@ def fetch(run: Run, objects: Objects, folder: Path) -> Path:
 def _frames(run: Run, folder: Path, names: list[str]) -> list[Frame]:
     """Returns the frames by time; of many, those that were chosen first."""
     text = (folder / "selection.json").read_text(encoding="utf-8")
-    selected = _Selection.model_validate(json.loads(text)).selected
-    problems = list(_problems(run, folder, names, selected))
+    selection = _Selection.model_validate(json.loads(text))
+    selected = selection.selected
+    problems = list(_problems(run, folder, names, selection))
     if problems:
         message = f"The results of run {run.run_id} are not right: {'; '.join(problems)}."
         raise CurationError(message, code="results:wrong")
@@ -77,17 +87,18 @@ def _frames(run: Run, folder: Path, names: list[str]) -> list[Frame]:
     ]
 
 
-def _problems(run: Run, folder: Path, names: list[str], selected: list[_Selected]) -> Iterator[str]:
-    expected = max(1, round((run.selection.n_frames or 0) * run.request.proportion_samples))
+def _problems(run: Run, folder: Path, names: list[str], selection: _Selection) -> Iterator[str]:
+    # Damaged frames are not chosen from, so the share is one of the others.
+    expected = run.request.config.n_of((run.selection.n_frames or 0) - selection.damage.n_damaged)
     counts = {
         "the status says": run.selection.n_selected,
         "selected.txt lists": len(set(names)),
-        "selection.json lists": len({frame.frame_number for frame in selected}),
+        "selection.json lists": len({frame.frame_number for frame in selection.selected}),
     }
     for who, count in counts.items():
         if count != expected:
             yield f"{who} {count} frames, expected are {expected}"
-    if [f"frames/{name}" for name in names] != [frame.file for frame in selected]:
+    if [f"frames/{name}" for name in names] != [frame.file for frame in selection.selected]:
         yield "selected.txt and selection.json do not list the same frames"
     for name in names:
         if not _is_picture(folder / "frames" / name):

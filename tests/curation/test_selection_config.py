@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.selection_config import diverse, load_config, parse_config
 
@@ -37,6 +39,10 @@ def test_parse_config__is_what_was_written() -> None:
         ({"strategies": []}, "selection_config: strategies is empty: give at least one"),
         ({"n_samples": 3}, "selection_config.strategies is missing"),
         (CONFIG | {"n_samples": 0}, "selection_config.n_samples is 0: "),
+        (
+            entry({"type": "BALANCE", "target": {}}),
+            "selection_config.strategies[0].strategy: distribution TARGET and target {} do not fit",
+        ),
         (
             CONFIG | {"proportion_samples": 0.1},
             "n_samples 5 and proportion_samples 0.1 ",
@@ -119,3 +125,36 @@ def test_load_config__no_file(tmp_path: Path) -> None:
 def test_diverse__is_the_default_of_the_hosted_service() -> None:
     """Without a config, a run asks for diversity by embedding."""
     assert diverse(0.1).to_dict() == {"proportion_samples": 0.1, "strategies": [DIVERSITY]}
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "proportion", "expected"),
+    [
+        (250, 0.1, 25),
+        (1, 0.1, 1),
+        (4, 0.1, 1),
+        (15, 0.1, 2),
+        (14, 0.1, 1),
+        (25, 0.1, 3),
+        (50, 0.29, 15),
+        (3, 1.0, 3),
+        (100_000, 1e-06, 1),
+    ],
+)
+def test_n_of__rounds_half_up(n_frames: int, proportion: float, expected: int) -> None:
+    """The share is rounded half up as in decimal, and one frame is always chosen."""
+    assert expected == diverse(proportion).n_of(n_frames)
+
+
+@given(n=st.integers(1, 500_000), proportion=st.floats(0, 1, exclude_min=True))
+def test_n_of__is_between_one_and_all(n: int, proportion: float) -> None:
+    """No share chooses none, or more than there are."""
+    assert 1 <= diverse(proportion).n_of(n) <= n
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(7, 7), (300, 250)])
+def test_n_of__a_number_of_frames(asked: int, expected: int) -> None:
+    """A number is that number, or all if there are fewer."""
+    config = parse_config({"n_samples": asked, "strategies": [DIVERSITY]})
+
+    assert expected == config.n_of(250)

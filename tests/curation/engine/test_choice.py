@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from curation.engine import choice
 from curation.engine.before import Pool
-from curation.engine.choice import choose_frames, n_to_select
+from curation.engine.choice import choose_frames
 from curation.engine.greedy import View, nearest, to_distance
 from curation.errors import RequestError, RunEnded, SelectionFailed
 from curation.selection_config import diverse, parse_config
@@ -50,39 +48,6 @@ def choose(
         pool=pool,
         on_wait=nothing,
     )
-
-
-@pytest.mark.parametrize(
-    ("n_frames", "proportion", "expected"),
-    [
-        (250, 0.1, 25),
-        (1, 0.1, 1),
-        (4, 0.1, 1),
-        (15, 0.1, 2),
-        (14, 0.1, 1),
-        (25, 0.1, 3),
-        (50, 0.29, 15),
-        (3, 1.0, 3),
-        (100_000, 1e-06, 1),
-    ],
-)
-def test_n_to_select__rounds_half_up(n_frames: int, proportion: float, expected: int) -> None:
-    """The share is rounded half up as in decimal, and one frame is always chosen."""
-    assert n_to_select(n_frames, diverse(proportion)) == expected
-
-
-@given(n=st.integers(1, 500_000), proportion=st.floats(0, 1, exclude_min=True))
-def test_n_to_select__is_between_one_and_all(n: int, proportion: float) -> None:
-    """No share chooses none, or more than there are."""
-    assert 1 <= n_to_select(n, diverse(proportion)) <= n
-
-
-@pytest.mark.parametrize(("asked", "expected"), [(7, 7), (300, 250)])
-def test_n_to_select__a_number_of_frames(asked: int, expected: int) -> None:
-    """A number is that number, or all if there are fewer."""
-    config = parse_config({"n_samples": asked, "strategies": [DIVERSITY]})
-
-    assert n_to_select(250, config) == expected
 
 
 def test_choose_frames__every_scene_and_no_damaged_frame() -> None:

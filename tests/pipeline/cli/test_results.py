@@ -58,10 +58,22 @@ def picture() -> bytes:
     return buffer.getvalue()
 
 
+def place(run: Run, name: str) -> tuple[str, str]:
+    """Returns the bucket and the key of one of the run's results."""
+    bucket, _, key = str(run.selection.filenames_uri).removeprefix("s3://").partition("/")
+    return bucket, key.replace("selected.txt", name)
+
+
 def replace(client: S3Client, run: Run, name: str, body: bytes) -> None:
     """Writes another object in place of one of the run's results."""
-    bucket, _, key = str(run.selection.filenames_uri).removeprefix("s3://").partition("/")
-    client.put_object(Bucket=bucket, Key=key.replace("selected.txt", name), Body=body)
+    bucket, key = place(run, name)
+    client.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def content(client: S3Client, run: Run, name: str) -> bytes:
+    """Returns one of the run's results."""
+    bucket, key = place(run, name)
+    return client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def test_fetch__brings_everything(run: Run, storage: S3Storage, tmp_path: Path) -> None:
@@ -107,6 +119,26 @@ def test_fetch__notices_a_wrong_count(run: Run, storage: S3Storage, tmp_path: Pa
 
     with pytest.raises(CurationError, match="the status says 2 frames, expected are 10"):
         results.fetch(run.model_copy(update={"selection": selection}), storage, tmp_path)
+
+
+@pytest.mark.parametrize(("n_frames", "n_damaged"), [(15, 0), (24, 0), (40, 20)])
+def test_fetch__counts_as_the_engine_does(
+    n_frames: int,
+    n_damaged: int,
+    run: Run,
+    storage: S3Storage,
+    s3_client: S3Client,
+    tmp_path: Path,
+) -> None:
+    """A share is one of the frames that are not damaged, and half a frame is a frame."""
+    record = json.loads(content(s3_client, run, "selection.json"))
+    damaged = json.dumps(record | {"damage": {"n_damaged": n_damaged}}).encode()
+    replace(s3_client, run, "selection.json", damaged)
+    selection = run.selection.model_copy(update={"n_frames": n_frames})
+
+    sheet = results.fetch(run.model_copy(update={"selection": selection}), storage, tmp_path)
+
+    assert sheet.exists()
 
 
 def test_fetch__missing_frame(
