@@ -92,6 +92,7 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         "SELECTION_BACKEND": "engine",
         "VIDEO_SOURCE": str(clip()),
         "WEB_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
+        "WEB_URL": f"http://{HOST}:{ports['web']}/",
     }
 
 

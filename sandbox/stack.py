@@ -101,7 +101,7 @@ def _layers(folder: Path, settings: Mapping[str, str]) -> list[list[Part]]:
     queues = QUEUES if "EC2_INSTANCE_ID" in settings else (*QUEUES, "engine")
     celery = [*(_worker(folder, queue, url) for queue in queues), _beat(folder)]
     if "FLOWER_BASIC_AUTH" in settings:
-        celery.append(_flower(folder, int(settings.get(*FLOWER_PORT))))
+        celery.append(_flower(folder, settings))
     if "WEB_BASIC_AUTH" in settings:
         celery.append(_web(folder, settings))
     return [_broker(folder, url), celery]
@@ -138,8 +138,12 @@ def _beat(folder: Path) -> Part:
     return Part(process, lambda: True)
 
 
-def _flower(folder: Path, port: int) -> Part:
+def _flower(folder: Path, settings: Mapping[str, str]) -> Part:
+    port = int(settings.get(*FLOWER_PORT))
     process = _celery(folder, "flower", *("flower", f"--address={HOST}", f"--port={port}"))
+    if "WEB_BASIC_AUTH" in settings and "WEB_URL" not in settings:
+        link = _place("WEB_BASIC_AUTH", WEB_PORT, settings)
+        process = replace(process, environment={"WEB_URL": link})
     return Part(process, lambda: http_answers(port, "/healthcheck", status=200))
 
 

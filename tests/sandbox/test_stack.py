@@ -122,6 +122,22 @@ def test_layers__have_no_second_broker(
     assert "valkey" not in names_of(layers)
 
 
+def test_layers__pages_and_flower_lead_to_each_other(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Each is told where the other one is, unless the settings do so."""
+    del settings["FLOWER_URL"], settings["WEB_URL"]
+
+    told = {
+        part.process.name: part.process.environment
+        for layer in stack._layers(tmp_path, settings)
+        for part in layer
+    }
+
+    assert told["flower"] == {"WEB_URL": f"http://127.0.0.1:{settings['WEB_PORT']}/"}
+    assert told["web"] == {"FLOWER_URL": f"http://127.0.0.1:{settings['FLOWER_PORT']}/"}
+
+
 @pytest.mark.parametrize(
     ("login", "name"), [("FLOWER_BASIC_AUTH", "flower"), ("WEB_BASIC_AUTH", "web")]
 )
