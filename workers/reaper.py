@@ -9,11 +9,12 @@ from celery import Task, shared_task
 
 from curation.budget import this_month
 from curation.errors import CurationError
+from curation.ledger.hosted import HostedLedger
 from curation.ledger.locks import is_due, locked
 from curation.ledger.notices import DIGEST
 from curation.ledger.steps import HOLD_S
 from curation.ledger.store import LedgerUnavailable
-from curation.states import Event
+from curation.states import Backend, Event
 from curation.steps import engine, orphans
 from curation.steps import reap as reaping
 from curation.steps import reap_instance as reaping_instance
@@ -93,6 +94,20 @@ def reap_uploads() -> list[str]:
         return []
     return reaping.reap_uploads(
         here.upload_ledger, here.ledger.runs, uploads=here.storage, objects=here.storage
+    )
+
+
+def reap_selections() -> list[str]:
+    """Cancels selection runs that came too late for their run; returns words for each."""
+    here = wiring()
+    hosted = HostedLedger(here.ledger.store)
+    if not hosted.called():
+        return []
+    return reaping.reap_selections(
+        hosted,
+        here.ledger.runs,
+        now=here.ledger.store.now(),
+        cancel=here.backend(Backend.LIGHTLY).cancel,
     )
 
 
@@ -186,6 +201,7 @@ def _do_round(here: Wiring) -> list[str]:
         reap_runs,
         reap_uploads,
         reap_work,
+        reap_selections,
         lambda: [f"instance {_reap_and_tell(here)}"],
         report_strangers,
         reap_orphans,

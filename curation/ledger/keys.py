@@ -25,6 +25,9 @@ UPLOADS = f"{PREFIX}uploads"
 ENGINE_WORK = f"{PREFIX}engine-work"
 """Sorted set: id of each run whose engine may have left work files, by when it planned them."""
 
+HOSTED_CALLS = f"{PREFIX}hosted-calls"
+"""Sorted set: id of each run for which the hosted service was told to schedule, by when."""
+
 ORPHANS = f"{PREFIX}orphans"
 """Hash: since when an open upload seems to be left over, by its upload id. Lives `WORK_TTL_S`."""
 

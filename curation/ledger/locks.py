@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def locked(store: Store, name: str, *, hold_s: float) -> Iterator[bool]:
+def locked(store: Store, name: str, *, hold_s: float) -> Iterator[str]:
     """Keeps others out while the block runs, if nobody else is in.
 
     Args:
@@ -24,12 +24,13 @@ def locked(store: Store, name: str, *, hold_s: float) -> Iterator[bool]:
         hold_s: Seconds after which the lock is over, because its holder has died.
 
     Yields:
-        Whether the lock is the caller's; if not, the block must leave the work alone.
+        The caller's name as the lock's owner; empty if the lock is somebody else's, and the block
+        must leave the work alone.
     """
     owner = uuid.uuid4().hex
     claimed = _claim(store, name, owner, hold_s)
     try:
-        yield claimed
+        yield owner if claimed else ""
     finally:
         if claimed:
             store.script("free_lock", [keys.lock_key(name)], [owner])

@@ -13,12 +13,16 @@ from curation.steps.deadline import deadline_error, is_over
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from curation.ledger.hosted import HostedLedger
     from curation.ledger.runs import RunLedger
     from curation.ledger.uploads import UploadLedger
     from curation.models import Run
     from curation.ports import Objects, Uploads
 
 log = logging.getLogger(__name__)
+
+# A process that stood still in the middle of a call is not waited for any longer.
+LATE_CALL_S = 3600.0
 
 
 def reap_runs(
@@ -82,6 +86,38 @@ def reap_uploads(
             done.append(f"cleared {run_id}")
         except CurationError:
             log.exception("Upload could not be removed", extra={"run_id": run_id})
+    return done
+
+
+def reap_selections(
+    hosted: HostedLedger, runs: RunLedger, *, now: float, cancel: Callable[[Run], None]
+) -> list[str]:
+    """Cancels selection runs that came too late for their run, which has ended.
+
+    While a run goes on, each of its looks does that.
+
+    Args:
+        hosted: The ledger of runs on the hosted service.
+        runs: The ledger of runs.
+        now: Seconds since the epoch.
+        cancel: Cancels what is scheduled for a run.
+
+    Returns:
+        `selection` and run id for each run that was looked at.
+    """
+    done: list[str] = []
+    for run_id, called_at in hosted.called().items():
+        if not runs.is_over(run_id):
+            continue
+        if now - called_at > LATE_CALL_S or not hosted.get(run_id).may_have_more:
+            hosted.forget_calls(run_id)
+            continue
+        try:
+            cancel(runs.get(run_id))
+            done.append(f"selection {run_id}")
+        except CurationError as error:
+            facts = {"run_id": run_id}
+            log.warning("Selection run could not be canceled: %s", error.message, extra=facts)
     return done
 
 

@@ -66,18 +66,18 @@ class LightlyBackend:
         plan = Plan.of(run, self._lightly, self._s3)
         dataset_id = known.dataset_id or self._dataset(run, plan)
         config_id = known.config_id or self._configure(run, plan, dataset_id)
-        with self._ledger.lock(f"schedule:{run.run_id}"):
+        lock = f"schedule:{run.run_id}"
+        with self._ledger.lock(lock) as owner:
             found = self._find(self._ledger.get(run.run_id))
-            ours = (
-                found.scheduled_run_id
-                if found
-                else self._api.schedule(dataset_id, config_id, plan.runs_on)
-            )
+            if found:
+                ours = found.scheduled_run_id
+            else:
+                # Whoever stood still since it took the lock is stopped here. Between here and the
+                # service nobody can be; what comes too late is taken back, by whoever sees it.
+                self._ledger.begin_call(run.run_id, lock, owner)
+                ours = self._api.schedule(dataset_id, config_id, plan.runs_on)
             known = self._ledger.note(run.run_id, scheduled_run_id=ours)
-        if known.scheduled_run_id and known.scheduled_run_id != ours:
-            # This process was frozen before its call for longer than a lock lasts, and another
-            # delivery has scheduled. The call cannot be fenced, so it is taken back.
-            _insist(lambda: self._api.cancel(dataset_id, ours))
+        self._cancel_surplus(run, known)
         return known.scheduled_run_id or ours
 
     def look(self, run: Run) -> SelectionLook:
@@ -99,7 +99,7 @@ class LightlyBackend:
         known = self._ledger.get(run.run_id)
         if known.config_id is None:
             return  # so nothing was scheduled
-        _insist(lambda: self._cancel(run, known))
+        _insist(lambda: self._cancel(run, known, but=None))
 
     @cached_property
     def _api(self) -> LightlyApi:
@@ -132,14 +132,18 @@ class LightlyBackend:
         """Returns the run's scheduled run, whatever became of it."""
         if known.dataset_id is None:
             return None
-        scheduled = self._api.scheduled(known.dataset_id)
-        ours = [item for item in scheduled if item.config_id == known.config_id]
-        noted = (item for item in ours if item.scheduled_run_id == known.scheduled_run_id)
-        return next(noted, next(iter(ours), None))
+        # Of several the one that is noted, or else one that is being worked on.
+        return min(self._ours(known), key=lambda item: _rank(item, known), default=None)
+
+    def _ours(self, known: HostedRun) -> list[Scheduled]:
+        """Returns all scheduled runs of the run."""
+        scheduled = self._api.scheduled(known.dataset_id or "")
+        return [item for item in scheduled if item.config_id == known.config_id]
 
     def _look(self, run: Run) -> SelectionLook:
         known = self._ledger.get(run.run_id)
         scheduled_run_id = known.scheduled_run_id or run.selection.scheduled_run_id or ""
+        self._cancel_surplus(run, known)
         made = self._api.run(scheduled_run_id)
         if made is None:
             return self._look_at_schedule(scheduled_run_id, known)
@@ -207,14 +211,32 @@ class LightlyBackend:
             report_uri=keep_report(run, made, prefix, api=self._api, objects=self._objects),
         )
 
-    def _cancel(self, run: Run, known: HostedRun) -> None:
-        found = self._find(known)
-        if found is None or known.dataset_id is None:
+    def _cancel_surplus(self, run: Run, known: HostedRun) -> None:
+        """Cancels what was scheduled besides the run's selection run, if that may be."""
+        if not (known.may_have_more and known.scheduled_run_id):
             return
-        if found.state == "OPEN":
-            self._api.cancel(known.dataset_id, found.scheduled_run_id)
-        elif found.state == "LOCKED":
-            log.info("Selection run ends with its instance", extra=run.log_context())
+        try:
+            self._cancel(run, known, but=known.scheduled_run_id)
+        except CurationError as error:  # the next look tries again
+            log.warning("Surplus not canceled: %s", error.message, extra=run.log_context())
+
+    def _cancel(self, run: Run, known: HostedRun, *, but: str | None) -> None:
+        if known.dataset_id is None:
+            return
+        ours = self._ours(known)
+        for item in ours:
+            if item.scheduled_run_id == but:
+                continue
+            if item.state == "OPEN":
+                self._api.cancel(known.dataset_id, item.scheduled_run_id)
+            elif item.state == "LOCKED":
+                log.info("Selection run ends with its instance", extra=run.log_context())
+        self._ledger.saw(run.run_id, len(ours))
+
+
+def _rank(item: Scheduled, known: HostedRun) -> tuple[bool, bool, bool]:
+    is_other = item.scheduled_run_id != known.scheduled_run_id
+    return is_other, item.state == "CANCELED", item.state == "OPEN"
 
 
 def _insist(cancel: Callable[[], None]) -> None:

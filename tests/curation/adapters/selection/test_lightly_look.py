@@ -316,4 +316,5 @@ def test_look__facts_of_the_ledger(hosted: Hosted, backend: LightlyBackend, run:
     known = hosted.known(run)
 
     (scheduled,) = hosted.lightly.scheduled(known.dataset_id or "")
-    assert known == HostedRun(scheduled["datasetId"], scheduled["configId"], scheduled["id"], made)
+    ids = (scheduled["datasetId"], scheduled["configId"], scheduled["id"], made)
+    assert known == HostedRun(*ids, n_calls=1)

@@ -3,18 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
-from curation.adapters.selection.lightly_api import LightlyApi
 from curation.errors import CurationError, OperatorError, TransientError
-from curation.ledger.hosted import LOCK_HOLD_S
 from tests.support.lightly import LIST, SCHEDULE, TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from curation.models import Run
-    from tests.support.clock import Clock
     from tests.support.hosted import Hosted
 
 CREATE = "create_dataset"
@@ -173,35 +167,3 @@ def test_schedule__region_that_lightly_does_not_know(hosted: Hosted) -> None:
         hosted.backend(region="moon-1").schedule(hosted.new_run())
 
     assert caught.value.code == "config:lightly"
-
-
-class Frozen(LightlyApi):
-    """Lightly for a process that is frozen just before it schedules, while something happens."""
-
-    def __init__(self, server: str, meanwhile: Callable[[], None]) -> None:
-        super().__init__(SecretStr(TOKEN), server=server)
-        self._meanwhile = meanwhile
-
-    def schedule(self, dataset_id: str, config_id: str, runs_on: Sequence[str]) -> str:
-        """Schedules when the other thing has happened."""
-        self._meanwhile()
-        return super().schedule(dataset_id, config_id, runs_on)
-
-
-def test_schedule__thawed_when_another_has_scheduled(hosted: Hosted, clock: Clock) -> None:
-    """Frozen for longer than a lock lasts, it takes back what it scheduled a second time."""
-    run = hosted.new_run()
-    scheduled: list[str] = []
-
-    def others() -> None:
-        clock.forward(LOCK_HOLD_S + 1)
-        scheduled.append(hosted.backend().schedule(run))
-
-    frozen = hosted.backend()
-    vars(frozen)["_api"] = Frozen(hosted.lightly.url, others)
-
-    assert frozen.schedule(run) == scheduled[0]
-    states = [
-        item["state"] for item in hosted.lightly.scheduled(hosted.known(run).dataset_id or "")
-    ]
-    assert sorted(states) == ["CANCELED", "OPEN"]
