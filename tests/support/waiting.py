@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(ask: Callable[[], T | None], *, limit_s: float = 30.0) -> T:
+def wait_until(ask: Callable[[], T | None], *, limit_s: float = 90.0) -> T:
     """Returns the first true answer, asking again and again.
 
     Raises:

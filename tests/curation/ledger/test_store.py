@@ -55,7 +55,7 @@ def test_script_to_disk__a_disk_that_hangs_is_one_warning(
         found = Store.connect(url).script_to_disk(*NEW_RUN)
 
     assert found == "run-1"
-    assert 1.9 < time.monotonic() - began < 5
+    assert 1.9 < time.monotonic() - began < 20
     assert "Redis has not written to its disk within 2 s" in caplog.text
 
 
