@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.inbox import Inbox
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.chain import Chain
 from tests.support.file_server import FileServer
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_run__completed(chain: Chain, clip: Path) -> None:

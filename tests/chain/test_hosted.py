@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.chain import Chain
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from curation.models import Run
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

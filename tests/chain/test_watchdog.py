@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.chain import Chain
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 # Renewed at a third of it, which a slow machine must manage too.
 TTL_S = 9.0

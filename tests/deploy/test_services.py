@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIMIT_S = 90.0
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_services__come_back(stack: dict[str, Service]) -> None:
     """Each is healthy, is not when it has been killed, and is again when it is started again.
 

@@ -23,7 +23,7 @@ _BLOCK = re.compile(
 )
 _SANDBOX = "run in the sandbox"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)

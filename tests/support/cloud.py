@@ -23,7 +23,7 @@ INSTANCE_ID = "i-0123456789abcdef0"
 OTHER_INSTANCE_ID = "i-0fedcba9876543210"
 REGION = "us-east-1"
 
-_END_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 90.0
 # A test that wants to see a state on the way makes that one slow, see the fixture `cloud`.
 _DELAYS = {
     "boot_s": 0.05,

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<kind>:-|:\?)(?P<rest>[^}]*))?\})"
 )
-_CHECK_TIMEOUT_S = 20.0
+_CHECK_TIMEOUT_S = 90.0
 
 Entry = dict[str, Any]
 

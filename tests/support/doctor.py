@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from curation.doctor.check import Check, Finding, Health
 
 # More than any call to a server on this machine takes.
-_LIMIT_S = 60.0
+_LIMIT_S = 120.0
 
 
 def new_wiring() -> Wiring:

@@ -23,7 +23,7 @@ LIST = "get_docker_runs_scheduled_by_dataset_id"
 CANCEL = "cancel_scheduled_docker_run_state_by_id"
 LOOK = "get_docker_run_by_scheduled_id"
 
-_END_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 90.0
 _AS_PLANNED = {"takes": True, "ends": "COMPLETED", "message": "", "state_s": 0, "wide_tags": False}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "canary-key-of-pexels"
-_END_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 90.0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ S3_REGION = "us-east-1"  # the one whose buckets need no location constraint
 S3_ACCESS_KEY = "test-access-key"
 S3_SECRET_KEY = "test-secret-key"
 
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 90.0
 
 
 @contextmanager

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from curation.steps.verdict import Verdict
 
-_LIMIT_S = 20.0
+_LIMIT_S = 90.0
 _PAUSE_S = 0.03
 
 

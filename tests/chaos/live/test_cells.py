@@ -33,7 +33,7 @@ def test_cells__are_enough_and_strike_everywhere() -> None:
     assert set(DONE.values()) <= set(CELLS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_cells__keep_every_promise() -> None:
     """Real processes, struck in the middle of a run, leave nothing running, lost or twice."""
     results = list(run_live(QUICK, worlds=2))
