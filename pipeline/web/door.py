@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi.responses import PlainTextResponse
 from starlette.datastructures import Headers, MutableHeaders
 
-from pipeline.web.login import CHALLENGE, has_login
+from pipeline.web.login import CHALLENGE, has_login, has_ticket
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -74,16 +76,23 @@ class Door:
         await app(scope, _replay(body, receive), send)
 
     def _pages(self, scope: Scope, headers: Headers) -> ASGIApp:
-        if scope["path"] in _OPEN or has_login(headers.get("authorization", ""), self.login):
+        if _is_open(scope["path"]) or has_login(headers.get("authorization", ""), self.login):
             return self.pages
         return _refuse(HTTPStatus.UNAUTHORIZED, _NO_LOGIN, {"WWW-Authenticate": CHALLENGE})
 
 
 # The container's health check has no password, and learns nothing.
 _OPEN = frozenset({"/health"})
+# Nor has a report in its sandbox; it shows its run's frames by a ticket.
+_TICKETED = re.compile(r"/runs/([^/]+)/report/([^/]+)/frames/[^/]+")
 _NO_LOGIN = "Give the user and the password of WEB_BASIC_AUTH; the HTTP API wants a bearer token."
 _WRONG_HOST = "This server answers to 127.0.0.1 and localhost only. Open it by one of these names."
 _TOO_LARGE = f"A request may have at most {MAX_BODY_BYTES} bytes."
+
+
+def _is_open(path: str) -> bool:
+    ticketed = _TICKETED.fullmatch(path)
+    return path in _OPEN or bool(ticketed and has_ticket(*ticketed.groups(), now=time.time()))
 
 
 def _is_for_api(scope: Scope, headers: Headers) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +11,13 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -19,6 +26,7 @@ from curation.ledger.bill import billed_days
 from pipeline import client, costs
 from pipeline.web import gantt, metrics, results
 from pipeline.web.instances import instances
+from pipeline.web.login import has_ticket, new_ticket
 from pipeline.web.problems import headers_of, status_of
 from pipeline.web.reference import operations
 from pipeline.web.search import MOST_SEARCHED, Search, find_runs
@@ -111,9 +119,28 @@ def show_frame(run_id: str, name: str) -> Response:
 
 
 @_read(router, "/runs/{run_id}/report")
-def show_report(run_id: str) -> Response:
+def find_report(run_id: str) -> Response:
+    """Leads to the run's report, beside which its frames lie."""
+    run = client.status(run_id)
+    ticket = new_ticket(run.run_id, now=time.time())
+    return RedirectResponse(f"/runs/{run.run_id}/report/{ticket}/", HTTPStatus.SEE_OTHER)
+
+
+@_read(router, "/runs/{run_id}/report/{ticket}/")
+def show_report(run_id: str, ticket: str) -> Response:
     """Hands out the run's report."""
+    if not has_ticket(run_id, ticket, now=time.time()):
+        return find_report(run_id)
     return results.report(client.status(run_id))
+
+
+@_read(router, "/runs/{run_id}/report/{ticket}/frames/{name}")
+def show_frame_in_report(run_id: str, name: str) -> Response:
+    """Hands out one selected frame to the run's report; the door has seen its ticket."""
+    answer = results.picture(client.status(run_id), name)
+    # To the browser a report in its sandbox is a stranger to this server.
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return answer
 
 
 @_read(router, "/instances")

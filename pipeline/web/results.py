@@ -19,20 +19,20 @@ from curation.states import Outcome
 from workers.base import wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from curation.models import Run
 
 _TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png"}
 # A stranger's video gave rise to the report: it has no part in our origin, no form, no net, and no
-# script but the one that we ship. Frames at full size have a page of their own.
+# script but the one that we ship. Of this server it gets its own frames alone.
 _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'sha256-{script}'; "
-    "style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
+    "style-src 'unsafe-inline'; img-src data: 'self'; font-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 # They never change once the run has them.
-_KEEP = "private, max-age=86400, immutable"
+_KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
 _REPORTS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 _RUNS_REMEMBERED = 32
 
@@ -82,7 +82,7 @@ def picture(run: Run, name: str) -> StreamingResponse:
         raise RequestError(
             f"Run {run.run_id} has selected no frame {name!r}.", code="request:no-frame"
         )
-    return _streamed(f"{_folder(run)}{frame.file}", kind, {"Cache-Control": _KEEP})
+    return _streamed(f"{_folder(run)}{frame.file}", kind, _KEEP)
 
 
 def report_kind(run: Run) -> str | None:
@@ -131,7 +131,7 @@ def _text(uri: str) -> str:
         return b"".join(chunks).decode("utf-8")
 
 
-def _streamed(uri: str, kind: str, headers: dict[str, str]) -> StreamingResponse:
+def _streamed(uri: str, kind: str, headers: Mapping[str, str]) -> StreamingResponse:
     """Returns an object of the Lightly bucket without having all of it in memory."""
     if not uri.startswith(wiring().settings.s3.lightly_bucket):
         raise RequestError(f"{uri} is not where results are.", code="request:no-result")

@@ -35,8 +35,16 @@ if TYPE_CHECKING:
 LOGIN = ("me", "canary-login")
 TOKEN = "canary-token"
 INSTANCE_ID = "i-0123456789abcdef0"
+BUCKET = "web"
 N_FRAMES = 12
 ERROR = "The link https://example.com/<b>clip</b>.mp4 is dead (404). Check it, and resume the run."
+
+# What a report may hold that must do nothing, and what it may show.
+OUR_SCRIPT = resources.files("curation.report").joinpath("report.js").read_text("utf-8")
+REPORT = f"""<!doctype html><title>Report</title><style>h1 {{ color: #0f6b64 }}</style>
+<h1>Report</h1><img alt="a frame" src="frames/bikes-000-mp4.jpg">
+<img alt="no frame" src="/static/icon.svg"><img alt="elsewhere" src="http://127.0.0.1:9/a.png">
+<script>document.title = "owned"</script><script>{OUR_SCRIPT}</script>""".encode()
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class Seeds:
         self._clock.now = time.time() - 40
         return runs | {"selecting": self.selecting()}
 
-    def completed(self) -> str:
+    def completed(self, report: bytes = REPORT) -> str:
         """Writes a run that has selected frames and a report."""
         run_id = self._prepared("/videos/bikes.mp4")
         self._step(run_id, StepName.RUN_SELECTION, 21.0, looks=7)
@@ -121,7 +129,7 @@ class Seeds:
         self._put(f"{results}selected.txt", "\n".join(names).encode(), "text/plain")
         self._put(f"{results}selection.json", json.dumps(record).encode(), "application/json")
         self._put(f"{results}secret.txt", b"not for everybody", "text/plain")
-        self._put(f"{results}report.html", REPORT.encode(), "text/html")
+        self._put(f"{results}report.html", report, "text/html")
         self._ledger.runs.record_selection(
             run_id,
             state="COMPLETED",
@@ -237,13 +245,6 @@ class Seeds:
 
     def _put(self, key: str, data: bytes, kind: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=kind)
-
-
-# What a report may hold that must do nothing, and what it may show.
-OUR_SCRIPT = resources.files("curation.report").joinpath("report.js").read_text("utf-8")
-REPORT = f"""<!doctype html><title>Report</title><style>h1 {{ color: #0f6b64 }}</style>
-<h1>Report</h1><img alt="a frame" src="frames/bikes-000-mp4.jpg">
-<script>document.title = "owned"</script><script>{OUR_SCRIPT}</script>"""
 
 
 def picture(number: int) -> bytes:

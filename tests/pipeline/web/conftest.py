@@ -8,13 +8,10 @@ import pytest
 from redis import Redis
 
 from tests.support.servers import bare_s3_client, s3_environment, valkey_server
-from tests.support.web import INSTANCE_ID, LOGIN, TOKEN, Seeds, Site, serve
+from tests.support.web import BUCKET, INSTANCE_ID, LOGIN, TOKEN, Seeds, Site, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-BUCKET = "web"
 
 
 @pytest.fixture(scope="session")

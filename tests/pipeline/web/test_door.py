@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pipeline.web.login import TICKET_S, has_ticket, new_ticket
 from tests.support.web import LOGIN, Site
 
 PATHS = ["/", "/runs", "/instances", "/cost", "/docs", "/openapi.json", "/static/style.css", "/no"]
@@ -89,6 +90,40 @@ def test_health__needs_no_password(site: Site) -> None:
     answer = site.ask("GET", "/health")
 
     assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_ticket__opens_the_frames_of_its_run_alone(site: Site) -> None:
+    """In its sandbox a report has no password: its address lets it see its own frames, not more."""
+    run_id, other = site.runs["completed"], site.runs["hosted"]
+    shown = site.get(f"/runs/{run_id}/report").url.removeprefix(site.url)
+    frame = f"{shown}frames/bikes-000-mp4.jpg"
+    forged = frame.replace(frame.split("/")[4], f"{2**33:x}-{'0' * 64}")
+    paths = [frame, frame.replace(run_id, other), forged, shown, f"{shown}frames/a/b"]
+
+    answers = [site.ask("GET", path) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200, 401, 401, 401, 401]
+    assert answers[0].headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert site.ask("GET", f"{shown}frames/selection.json").status_code == 422
+
+
+def test_ticket__that_is_over_leads_to_a_new_one(site: Site) -> None:
+    """Whoever has the password and an old address sees the report all the same."""
+    answer = site.get(f"/runs/{site.runs['completed']}/report/0-0/")
+
+    assert answer.status_code == 200
+    assert "/report/0-0/" not in answer.url
+
+
+def test_has_ticket__for_a_day() -> None:
+    """A ticket opens until its time is over, and none is made up."""
+    ticket = new_ticket("run", now=1000.0)
+
+    assert has_ticket("run", ticket, now=1000.0 + TICKET_S - 2)
+    assert not has_ticket("run", ticket, now=1000.0 + TICKET_S)
+    assert not has_ticket("another", ticket, now=1000.0)
+    assert not has_ticket("run", f"f{ticket}", now=1000.0)
+    assert not has_ticket("run", "é-é", now=1000.0)
 
 
 @pytest.mark.parametrize("login", ["", "me", "me:", ":secret"])

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from redis import Redis
 
 from curation.ledger.ledger import Ledger
 from curation.ledger.store import Store
 from tests.support.browser import LOW_CONTRAST, Look, open_page
-from tests.support.web import ERROR, INSTANCE_ID, LOGIN, N_FRAMES, Site, serve
+from tests.support.report import ReportFiles
+from tests.support.web import BUCKET, ERROR, INSTANCE_ID, LOGIN, N_FRAMES, Seeds, Site, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,16 +100,38 @@ def test_frames__are_all_shown(site: Site, desk: BrowserContext) -> None:
 
 
 def test_report__runs_our_script_alone(site: Site, desk: BrowserContext) -> None:
-    """A report runs the script that we ship and no other one, and fetches nothing."""
+    """A report runs the script that we ship and no other one, and fetches frames alone."""
     with open_page(desk, f"{site.url}/runs/{site.runs['completed']}/report") as look:
-        look.page.wait_for_function("document.querySelector('img').complete")
+        look.page.wait_for_function("[...document.images].every(i => i.complete)")
+        widths = look.page.eval_on_selector_all("img", "all => all.map(i => i.naturalWidth)")
 
         assert look.page.title() == "Report"
-        assert look.page.evaluate("document.querySelector('img').naturalWidth") == 0
+        assert widths == [320, 0, 0]
         assert look.page.evaluate("origin") == "null"
         # Ours looks for its data, which this report has not.
         assert [line for line in look.noise if "reading 'textContent'" in line] != []
         assert [line for line in look.noise if "Refused to execute" in line or "script" in line]
+
+
+def test_report__enlarges_the_frame(
+    site: Site, desk: BrowserContext, broker: str, rclone_endpoint: str
+) -> None:
+    """A click shows the frame itself and not its thumbnail, as where the report lies on a disk."""
+    files = ReportFiles(name="bikes")
+    page = files.page()
+    for number in files.chosen:
+        page = page.replace(b"bikes-%d.jpg" % number, b"bikes-%03d-mp4.jpg" % number)
+    with Redis.from_url(broker, decode_responses=True) as redis:
+        run_id = Seeds(redis, endpoint=rclone_endpoint, bucket=BUCKET).completed(page)
+
+    with open_page(desk, f"{site.url}/runs/{run_id}/report") as look:
+        look.page.locator("#frames a").first.click()
+        expect(look.page.locator("#large-picture")).to_have_js_property("naturalWidth", 320)
+        look.page.keyboard.press("ArrowRight")
+
+        expect(look.page.locator("#large-text")).to_have_text("frame 60 0:02.40")
+        expect(look.page.locator("#large-picture")).to_have_js_property("naturalWidth", 320)
+        assert look.noise == []
 
 
 def test_run__follows_by_itself(site: Site, desk: BrowserContext, broker: str) -> None:
