@@ -9,9 +9,10 @@ from celery import shared_task
 
 from curation.states import RunState, StepName
 from curation.steps import ingest
+from curation.steps.adopt import adopt_video
 from curation.steps.clear import clear_upload
 from curation.steps.skip import skip_curated
-from curation.steps.verdict import GO_ON, SUCCEEDED
+from curation.steps.verdict import GO_ON, SKIPPED, SUCCEEDED
 from workers.base import StepTask, wiring
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _ingest(delivery: Delivery) -> Verdict:
             # The instance waits for this video; a long upload must not cost the run its lease.
             here.ledger.leases.renew(run.run_id, here.machine.instance_id)
 
+    if adopt_video(run, objects=here.storage, ledger=here.upload_ledger, keep_alive=keep_alive):
+        return SKIPPED
     video = ingest.ingest_video(
         run,
         source=here.video_source(run.request.source),

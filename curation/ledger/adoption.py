@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def adopted_steps(ended: Run) -> list[StepName]:
     """Returns the steps of an ended run that a run which resumes it need not do again.
 
+    The ingest if its video is still in the bucket, which the new run's own ingest step looks at.
     The selection only when its results are complete, and the run failed afterwards, because its
     instance could not be stopped. Any other selection run was canceled with its run.
     """
@@ -26,11 +27,11 @@ def adopted_fields(ended: Run | None) -> dict[str, str | int]:
     """Returns the fields that a new run begins with because of the one it resumes, if any."""
     if ended is None:
         return {}
-    done = adopted_steps(ended)
-    fields: dict[str, str | int] = {f"{name}.state": StepState.SKIPPED for name in done}
+    fields: dict[str, str | int] = {}
     if ended.video:
         fields["video"] = ended.video.model_dump_json()
-    if StepName.RUN_SELECTION in done:
+    if ended.outcome is Outcome.COMPLETED:
+        fields |= {f"{name}.state": StepState.SKIPPED for name in adopted_steps(ended)}
         # All that is left is to give the instance back.
         fields |= selection_fields(**ended.selection.model_dump(exclude={"backend"}))
         fields |= {"outcome": Outcome.COMPLETED, "state": RunState.FINISHING}

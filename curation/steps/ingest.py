@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,12 +13,14 @@ from curation.ledger.steps import TAKEN_OVER
 from curation.ledger.uploads import Upload
 from curation.models import Video
 from curation.ports import UPLOAD_GONE
+from curation.steps.adopt import video_again
+from curation.steps.alive import alive
 from curation.steps.clear import abort_uploads, clear_upload
 from curation.steps.parts import cut, part_bytes
 from curation.video_names import object_uri, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from curation.ledger.uploads import UploadLedger
     from curation.models import Run
@@ -29,16 +30,13 @@ log = logging.getLogger(__name__)
 
 # What `VideoProbe.check_head` wants to see.
 HEAD_BYTES = 4096
-# The claim on the step is renewed while bytes come, not only when a part is up: a part may take
-# longer on a slow line than the claim lasts.
-KEEP_ALIVE_EVERY_S = 3.0
 
 
 @dataclass(frozen=True)
 class _Delivery:
     """What one delivery's work needs."""
 
-    run_id: str
+    run: Run
     source: VideoSource
     uploads: Uploads
     objects: Objects
@@ -47,6 +45,10 @@ class _Delivery:
     bucket_uri: str
     budget: Callable[[], bool]
     keep_alive: Callable[[], None]
+
+    @property
+    def run_id(self) -> str:
+        return self.run.run_id
 
 
 def ingest_video(  # noqa: PLR0913  # each argument is one thing the step speaks to, all by keyword
@@ -89,7 +91,7 @@ def ingest_video(  # noqa: PLR0913  # each argument is one thing the step speaks
         TransientError: If the same call may succeed later; what was done so far is kept.
     """
     delivery = _Delivery(
-        run.run_id, source, uploads, objects, probe, ledger, bucket_uri, budget, keep_alive
+        run, source, uploads, objects, probe, ledger, bucket_uri, budget, keep_alive
     )
     return _work_and_clear(delivery, run)
 
@@ -126,6 +128,10 @@ def _work(delivery: _Delivery) -> Video | None:
 def _choose(delivery: _Delivery) -> Upload:
     """Takes the first video on offer that the run may have; a later delivery finds it again."""
     ledger, source = delivery.ledger, delivery.source
+    same = video_again(delivery.run, source, ledger)
+    if same:
+        ledger.choose(delivery.run_id, same, exclusive=False)
+        return ledger.get(delivery.run_id) or Upload(same)
     for video in source.candidates():
         if ledger.choose(delivery.run_id, video, exclusive=source.exclusive):
             return ledger.get(delivery.run_id) or Upload(video)
@@ -163,7 +169,7 @@ def _missing(delivery: _Delivery, video: SourceVideo, received: int) -> Generato
     if received and video.resumable and received == video.size_bytes:
         return
     with delivery.source.open(video, offset=received) as chunks:
-        yield from cut(_alive(chunks, delivery.keep_alive), part_bytes(video.size_bytes))
+        yield from cut(alive(chunks, delivery.keep_alive), part_bytes(video.size_bytes))
 
 
 def _begin(delivery: _Delivery, upload: Upload, data: bytes) -> Upload:
@@ -221,7 +227,7 @@ def _verify(delivery: _Delivery, upload: Upload) -> str:
     size_bytes = part_bytes(upload.video.size_bytes)
     expected = iter(upload.parts)
     with delivery.objects.read(upload.uri) as chunks:
-        for data in cut(_alive(chunks, delivery.keep_alive), size_bytes):
+        for data in cut(alive(chunks, delivery.keep_alive), size_bytes):
             part = next(expected, None)
             if part is None or hashlib.sha256(data).hexdigest() != part.sha256:
                 raise _damaged(delivery, upload)
@@ -264,16 +270,6 @@ def _try_to_clear(delivery: _Delivery, run: Run) -> None:
         )
     except CurationError as error:
         log.warning("Upload could not be cleared away: %s", error, extra=run.log_context())
-
-
-def _alive(chunks: Iterable[bytes], keep_alive: Callable[[], None]) -> Iterator[bytes]:
-    """Passes chunks on and renews the claim on the step now and then."""
-    renewed_at = time.monotonic()
-    for chunk in chunks:
-        yield chunk
-        if time.monotonic() - renewed_at > KEEP_ALIVE_EVERY_S:
-            keep_alive()
-            renewed_at = time.monotonic()
 
 
 def _too_long(video: SourceVideo, received: int) -> RequestError:

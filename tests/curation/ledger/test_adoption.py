@@ -42,13 +42,13 @@ def resumed(ledger: Ledger, run: Run) -> Run:
 def test_adopted__the_video_of_a_run_that_did_not_come_to_its_end(
     ledger: Ledger, outcome: Outcome
 ) -> None:
-    """The verified object is taken over; the selection run was canceled with its run and is not."""
+    """The verified object is looked at again; the selection run was canceled with its run."""
     run = resumed(ledger, ended(ledger, outcome))
 
-    assert (run.video, run.steps.ingest_video.state) == (VIDEO, StepState.SKIPPED)
+    assert (run.video, run.steps.ingest_video.state) == (VIDEO, StepState.PENDING)
     assert (run.state, run.outcome) == (RunState.PENDING, None)
     assert run.selection.scheduled_run_id is None
-    assert next_steps(run) == [StepName.START_INSTANCE]
+    assert next_steps(run) == [StepName.INGEST_VIDEO, StepName.START_INSTANCE]
 
 
 def test_adopted__nothing_of_a_run_without_a_video(ledger: Ledger) -> None:

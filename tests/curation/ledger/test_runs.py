@@ -56,7 +56,7 @@ def test_create__same_key_other_request_is_refused(ledger: Ledger) -> None:
 
 
 def test_create__resumed_run_adopts_the_video(ledger: Ledger) -> None:
-    """A resumed run starts with the verified object, and its ingest is skipped."""
+    """A resumed run starts with the verified object, which its ingest looks at."""
     ended_id = new_run(ledger)
     ledger.runs.record_video(ended_id, VIDEO)
 
@@ -65,7 +65,7 @@ def test_create__resumed_run_adopts_the_video(ledger: Ledger) -> None:
     run = ledger.runs.get(run_id)
     assert run.video == VIDEO
     assert run.resumed_from == ended_id
-    assert run.steps.ingest_video.state is StepState.SKIPPED
+    assert run.steps.ingest_video.state is StepState.PENDING
 
 
 def test_get__signed_link_is_kept_but_not_shown(ledger: Ledger) -> None:
