@@ -192,12 +192,12 @@ class RunSettings(BaseSettings):
 
 
 class LogSettings(BaseSettings):
-    """What the Celery processes write about their work."""
+    """What the processes write about their work."""
 
     model_config = _config("LOG_")
 
     format: LogFormat = Field(
-        "text", description="Lines of the Celery processes: text, or json, one object a line"
+        "text", description="Lines of Celery processes and pages: text, or json, one object a line"
     )
 
 

@@ -1,5 +1,6 @@
 """The command `curate serve`: the pages and the HTTP API."""
 
+import logging
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from pipeline import client
 from pipeline.cli import output
+
+log = logging.getLogger(__name__)
 
 _Host = Annotated[
     str, typer.Option(help="Address to listen on. Beyond this machine: behind a proxy with TLS.")
@@ -25,6 +28,7 @@ def serve(*, host: _Host = "127.0.0.1", port: _Port = None) -> None:
     # Whoever only asks for a run waits for no web framework.
     import uvicorn
 
+    from pipeline.web import lines
     from pipeline.web.app import create_app
     from pipeline.web.login import check_login
 
@@ -32,13 +36,16 @@ def serve(*, host: _Host = "127.0.0.1", port: _Port = None) -> None:
     login = check_login(settings.web.web_basic_auth)
     port = port or settings.web.web_port
     app = create_app(login, loopback_only=_is_loopback(host))
-    output.note(f"The pages are at http://{host}:{port}/, with the password of WEB_BASIC_AUTH.")
+    lines.set_up(settings.log.format)
+    say = log.info if settings.log.format == "json" else output.note
+    say(f"The pages are at http://{host}:{port}/, with the password of WEB_BASIC_AUTH.")
     if settings.web.api_token is None:
-        output.note("The HTTP API is off. Set API_TOKEN to have it.")
+        say("The HTTP API is off. Set API_TOKEN to have it.")
     uvicorn.run(
         app,
         host=host,
         port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi.responses import PlainTextResponse
 from starlette.datastructures import Headers, MutableHeaders
 
+from pipeline.web.lines import READING
 from pipeline.web.login import CHALLENGE, has_login, has_ticket
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 # A request is a few hundred bytes; a selection config may have some thousand.
 MAX_BODY_BYTES = 64 * 1024
-READING = frozenset({"GET", "HEAD"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 # Nothing inline, nothing from elsewhere, nobody's frame.
 PAGE_POLICY = (

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import requests
 from PIL import Image
@@ -74,13 +74,15 @@ class Site:
 
 
 @contextmanager
-def serve(variables: Mapping[str, str]) -> Iterator[str]:
+def serve(
+    variables: Mapping[str, str], stderr: int | IO[bytes] = subprocess.DEVNULL
+) -> Iterator[str]:
     """Runs `curate serve` and yields its address."""
     port = free_port()
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("curate")), "serve", "--port", str(port)],
         env={**os.environ, "PYTHON_DOTENV_DISABLED": "1", **variables},
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
     )
     url = f"http://127.0.0.1:{port}"
     try:
