@@ -58,6 +58,13 @@ _Limit = Annotated[
     int | None,
     typer.Option(min=1, help="With --each: videos in all.", show_default=False),
 ]
+_RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="With --each: what failed or was canceled is tried again, from where it ended.",
+    ),
+]
 _Force = Annotated[
     bool, typer.Option("--force", help="Curate again what is curated already. --json always does.")
 ]
@@ -87,6 +94,7 @@ def run(  # noqa: PLR0913  # each is an option of the command
     each: _Each = False,
     at_once: _AtOnce = 2,
     limit: _Limit = None,
+    retry_failed: _RetryFailed = False,
     as_json: Json = False,
 ) -> None:
     """Asks for a run: one video in, its most diverse frames out.
@@ -98,10 +106,10 @@ def run(  # noqa: PLR0913  # each is an option of the command
     # Who reads JSON is a program and wants a run of its own; a backfill leaves out what is done.
     may_skip = not force and (each or not as_json)
     request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=may_skip)
-    if each and dry_run:
-        raise typer.BadParameter("--dry-run is the plan of one run. Leave out --each.")
+    _check(each=each, dry_run=dry_run, retry_failed=retry_failed)
     if each:
-        every.enqueue_each(request, at_once=at_once, limit=limit, wait=wait, as_json=as_json)
+        scope = every.Scope(at_once=at_once, limit=limit, retry_failed=retry_failed)
+        every.enqueue_each(request, scope, wait=wait, as_json=as_json)
     _carry_out(request, dry_run=dry_run, wait=wait, as_json=as_json)
 
 
@@ -118,9 +126,16 @@ def absolute(source: str | None) -> str | None:
     if source is None or kind_of(source) is not SourceKind.FOLDER or source.startswith("file:"):
         return source
     path = Path(source).absolute()
-    if not path.exists():
+    if not _exists(path):
         output.warn(f"{path} does not exist here. The ingest worker will look for it on its side.")
     return str(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way may not be read, or the name is too long
+        return False
 
 
 def _carry_out(request: RunRequest, *, dry_run: bool, wait: bool, as_json: bool) -> None:
@@ -134,6 +149,13 @@ def _carry_out(request: RunRequest, *, dry_run: bool, wait: bool, as_json: bool)
         if wait:
             stay(run_id, as_json=as_json)
         print_accepted(run_id, as_json=as_json)
+
+
+def _check(*, each: bool, dry_run: bool, retry_failed: bool) -> None:
+    if each and dry_run:
+        raise typer.BadParameter("--dry-run is the plan of one run. Leave out --each.")
+    if retry_failed and not each:
+        raise typer.BadParameter("--retry-failed goes with --each. For one run: curate resume.")
 
 
 def _request(**asked: object) -> RunRequest:
@@ -152,12 +174,21 @@ def _curated(request: RunRequest) -> Run | None:
 
     A key is a promise of its own: the same key, the same run.
     """
-    path = Path(request.source or "")
-    if not request.skip_curated or request.idempotency_key or not path.is_file():
+    if not request.skip_curated or request.idempotency_key:
+        return None
+    try:
+        sha256 = _sha256(Path(request.source or ""))
+    except OSError:  # what is wrong with it, the ingest worker says, which may see it otherwise
+        return None
+    return client.curated(sha256, request) if sha256 else None
+
+
+def _sha256(path: Path) -> str | None:
+    """Returns the digest of a file; None if there is none of that name."""
+    if not path.is_file():
         return None
     with output.notes.status(f"Reading {path.name}"), path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return client.curated(sha256, request)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tell_curated(run: Run) -> None:

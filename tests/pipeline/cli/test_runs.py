@@ -67,6 +67,17 @@ def test_run__warns_of_a_path_that_is_not_here(
     assert len(ledger.runs.newest(9)) == 1
 
 
+@pytest.mark.parametrize("source", ["x" * 300 + ".mp4", "/proc/self/mem"])
+def test_run__leaves_what_cannot_be_read_to_the_worker(
+    source: str, ledger: Ledger, curate: Curate
+) -> None:
+    """A name that is too long, or a file that cannot be read here, is a run like any other."""
+    result = curate("run", source)
+
+    assert result.exit_code == 0
+    assert ledger.runs.get(result.stdout.strip()).request.source.endswith(source)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
