@@ -84,7 +84,8 @@ class FrameSelector(Protocol):
         """Cuts the work up.
 
         Raises:
-            RequestError: If the video cannot be decoded or is beyond the limits.
+            RequestError: If the video cannot be decoded or is beyond the limits, or the config
+                names a datapool that has nothing.
         """
         ...
 

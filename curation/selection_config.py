@@ -267,9 +267,9 @@ def _explain(details: ErrorDetails, value: object) -> str:
         return f"{path} is not known here{_nearest(name, _known_fields(details))}"
     if details["type"] == "union_tag_invalid":
         expected = context["expected_tags"].replace("'", "")
-        return f"{path}.type is {context['tag']!r}; expected is one of {expected}" + _nearest(
-            str(context["tag"]), expected.split(", ")
-        )
+        nearest = get_close_matches(str(context["tag"]), expected.split(", "), n=1)
+        hint = f". Did you mean {nearest[0]!r}?" if nearest else ""
+        return f"{path}.type is {context['tag']!r}; expected is one of {expected}{hint}"
     if details["type"] == "literal_error":
         return f"{path} is {found!r}; expected is {context['expected']}"
     if details["type"] in {"missing", "union_tag_not_found"}:

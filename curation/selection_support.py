@@ -28,6 +28,8 @@ METADATA = ("sharpness", "luminance", "timestamp_s")
 # The hosted service's prefix of what it measures itself.
 _PREFIX = "lightly."
 _RANGE = ".."
+# The distance of opposite directions.
+_FARTHEST = 2.0
 
 
 def metadata_name(key: str) -> str:
@@ -98,6 +100,8 @@ def _of_input(path: str, entry: Entry) -> Iterator[str]:
             yield f"{path}.dataset_id is missing: the name of the datapool to be like."
         case Embeddings(dataset_id=str(name)) if not isinstance(entry.strategy, Similarity):
             yield f"{path}.dataset_id is {name!r}, but only SIMILARITY takes one. Leave it out."
+        case Random(random_seed=int(seed)) if seed < 0:
+            yield f"{path}.random_seed is {seed}; the engine's dice take 0 and all above."
         case Metadata() | Embeddings() | Random():
             return
         case other:
@@ -109,6 +113,11 @@ def _of_input(path: str, entry: Entry) -> Iterator[str]:
 
 def _of_strategy(path: str, entry: Entry) -> Iterator[str]:
     match entry.strategy:
+        case Diversity(stopping_condition_minimum_distance=float(value)) if value > _FARTHEST:
+            yield (
+                f"{path}.stopping_condition_minimum_distance is {value:g}, but no frames are "
+                f"farther from each other than {_FARTHEST:g}."
+            )
         case Weights(stopping_condition_max_sum=float(value)):
             yield f"{path}.stopping_condition_max_sum is {value:g}; the engine cannot stop by it."
         case Weights(target_range=target) if target is not None:

@@ -155,7 +155,7 @@ class RunSettings(BaseSettings):
         None, description="Datapool: runs choose what its earlier runs have not; empty: none"
     )
     datapool_distance: float = Field(
-        0.1, ge=0, le=2, description="Frames nearer than this to one in the datapool are not new"
+        0.2, ge=0, le=2, description="Frames nearer than this to one in the datapool are not new"
     )
     max_damaged_share: float = Field(
         0.5, ge=0, le=1, description="Share of damaged frames above which a video is refused"

@@ -21,6 +21,7 @@ from curation.engine.results import REPORT, write_results
 from curation.engine.segments import plan_segments
 from curation.engine.sparing import SparingEmbedder, most_spared
 from curation.engine_port import FrameSelection, VideoPlan
+from curation.selection_support import query_datapools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,6 +77,9 @@ class Engine:
 
     def plan(self, video: VideoOfRun) -> VideoPlan:
         """Cuts the video up where its index has keyframes; see the port."""
+        if query_datapools(video.config):
+            # One that is unknown is found out before hours of decoding.
+            self._pools.queries(video, self._embedder)
         with video.open() as file, open_video(file, name=video.name) as opened:
             n_frames = opened.n_frames_declared
             is_short = n_frames is not None and n_frames < _FEW_FRAMES

@@ -57,6 +57,13 @@ def test_parse_config__is_what_was_written() -> None:
             ),
         ),
         (
+            entry({"type": "CORESET"}),
+            (
+                "strategy.type is 'CORESET'; expected is one of "
+                "DIVERSITY, TYPICALITY, WEIGHTS, THRESHOLD, BALANCE, SIMILARITY"
+            ),
+        ),
+        (
             entry({"type": "WEIGHTS", "strenth": 1}),
             (
                 "selection_config.strategies[0].strategy.strenth is not known here. "

@@ -70,6 +70,16 @@ def test_check_engine__does(source: dict[str, Any], strategy: dict[str, Any]) ->
         (SHARPNESS, {"type": "BALANCE", "target": {"sunny": 0.5}}, "is written LOW..HIGH"),
         (SHARPNESS, {"type": "BALANCE", "target": {"5..5": 0.5}}, "is written LOW..HIGH"),
         (SHARPNESS, THRESHOLD, "has THRESHOLD alone"),
+        (
+            EMBEDDINGS,
+            {"type": "DIVERSITY", "stopping_condition_minimum_distance": 2.5},
+            "minimum_distance is 2.5, but no frames are farther from each other than 2",
+        ),
+        (
+            {"type": "RANDOM", "random_seed": -3},
+            {"type": "WEIGHTS"},
+            "[0].input.random_seed is -3; the engine's dice take 0",
+        ),
     ],
 )
 def test_check_engine__refuses(
