@@ -167,15 +167,26 @@ class LeaseLedger:
             ],
         )
 
-    def claim_start(self, instance_id: str) -> bool:
-        """Asks to send StartInstances; False if that was done a moment ago."""
+    def claim_start(self, run_id: str, instance_id: str) -> bool:
+        """Asks to send StartInstances; False if that was done a moment ago.
+
+        The run whose delivery died in the call may send it again at once: twice is once for EC2.
+        """
         claimed: int = self._store.script(
-            "claim_start", [keys.instance_key(instance_id)], [self._store.now(), START_LAG_S]
+            "claim_start",
+            [keys.instance_key(instance_id)],
+            [self._store.now(), START_LAG_S, run_id],
         )
         return bool(claimed)
 
-    def claim_launch(self, instance_id: str, boot: float) -> tuple[str, str]:
+    def record_start(self, instance_id: str) -> None:
+        """Notes that EC2 has answered StartInstances."""
+        self._store.drop_fields(keys.instance_key(instance_id), "starting_by")
+
+    def claim_launch(self, run_id: str, instance_id: str, boot: float) -> tuple[str, str]:
         """Asks to send the launch command of this boot.
+
+        To the run whose delivery died in the call the answer is `unsure` at once.
 
         Returns:
             `("send", "")` if the caller must send it, `("sent", command_id)` if it was sent,
@@ -185,7 +196,7 @@ class LeaseLedger:
         answer: list[str] = self._store.script(
             "claim_launch",
             [keys.instance_key(instance_id)],
-            [self._store.now(), repr(boot), LAUNCH_HOLD_S],
+            [self._store.now(), repr(boot), LAUNCH_HOLD_S, run_id],
         )
         return answer[0], answer[1] if len(answer) > 1 else ""
 
@@ -198,7 +209,7 @@ class LeaseLedger:
 
     def forget_start(self, instance_id: str) -> None:
         """Lets StartInstances be sent again, because EC2 has refused it."""
-        self._store.drop_fields(keys.instance_key(instance_id), "started_at")
+        self._store.drop_fields(keys.instance_key(instance_id), "started_at", "starting_by")
 
     def doubt_launch(self, instance_id: str) -> None:
         """Lets the next caller find out whether the launch was sent, because its answer is lost."""

@@ -82,11 +82,11 @@ def start_instance(run: Run, machine: Machine, *, now: float) -> Verdict:
         return LOOK_AGAIN
     # Before the launch: what is launched must not run unwatched.
     renew_on_instance(run.run_id, machine, boot=view.launched_at)
-    return _launch(machine, boot=view.launched_at, now=now)
+    return _launch(run, machine, boot=view.launched_at, now=now)
 
 
 def _start(run: Run, machine: Machine) -> None:
-    if not machine.leases.claim_start(machine.instance_id):
+    if not machine.leases.claim_start(run.run_id, machine.instance_id):
         return  # another run has sent it a moment ago; EC2 may still show the old state
     # First of all, so that whatever follows, the instance never runs without it.
     tag_lease(run.run_id, machine, at_once=True)
@@ -95,6 +95,7 @@ def _start(run: Run, machine: Machine) -> None:
     except CurationError:
         machine.leases.forget_start(machine.instance_id)
         raise
+    machine.leases.record_start(machine.instance_id)
     machine.leases.observe(machine.instance_id, state)
     log.info("Instance started", extra=run.log_context())
     # Fencing: while StartInstances was under way the run may have ended and its lease been given
@@ -131,8 +132,8 @@ def _check_agent_patience(run: Run, machine: Machine, now: float) -> None:
         )
 
 
-def _launch(machine: Machine, *, boot: float, now: float) -> Verdict:
-    answer, command_id = machine.leases.claim_launch(machine.instance_id, boot)
+def _launch(run: Run, machine: Machine, *, boot: float, now: float) -> Verdict:
+    answer, command_id = machine.leases.claim_launch(run.run_id, machine.instance_id, boot)
     if answer == "sent":
         return _check_launch(machine, command_id, now)
     if answer != "busy":

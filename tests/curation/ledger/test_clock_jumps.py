@@ -62,16 +62,16 @@ def test_set_back__start_and_launch_are_sent_again_in_their_time(
     ledger: Ledger, clock: Clock
 ) -> None:
     """A start or launch that was claimed before holds back the next for as long as ever."""
-    ledger.leases.claim_start(BOX)
-    ledger.leases.claim_launch(BOX, 1.5)
+    ledger.leases.claim_start("first", BOX)
+    ledger.leases.claim_launch("first", BOX, 1.5)
 
     set_back(ledger, clock)
-    busy = ledger.leases.claim_launch(BOX, 1.5)
+    busy = ledger.leases.claim_launch("second", BOX, 1.5)
     clock.forward(LAUNCH_HOLD_S + 1)
 
     assert busy == ("busy", "")
-    assert ledger.leases.claim_start(BOX)
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("unsure", "")
+    assert ledger.leases.claim_start("second", BOX)
+    assert ledger.leases.claim_launch("second", BOX, 1.5) == ("unsure", "")
 
 
 def test_set_back__the_bill_goes_on_from_now(ledger: Ledger, clock: Clock) -> None:

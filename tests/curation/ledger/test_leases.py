@@ -106,34 +106,50 @@ def test_renew__prolongs_only_what_is_there(ledger: Ledger, clock: Clock) -> Non
 
 def test_claim_start__one_start_per_boot(ledger: Ledger, clock: Clock) -> None:
     """One run sends the start; the others wait as long as EC2 may lag; a refusal frees it."""
-    assert ledger.leases.claim_start(BOX)
-    assert not ledger.leases.claim_start(BOX)
+    assert ledger.leases.claim_start("first", BOX)
+    assert not ledger.leases.claim_start("second", BOX)
     ledger.leases.forget_start(BOX)
-    assert ledger.leases.claim_start(BOX)
+    assert ledger.leases.claim_start("second", BOX)
     clock.forward(START_LAG_S + 1)
-    assert ledger.leases.claim_start(BOX)
+    assert ledger.leases.claim_start("first", BOX)
+
+
+def test_claim_start__again_at_once_for_a_run_whose_sender_died(ledger: Ledger) -> None:
+    """Who has not heard of an answer sends it again; who has, waits for its effect."""
+    assert ledger.leases.claim_start("first", BOX)
+    assert ledger.leases.claim_start("first", BOX)
+    ledger.leases.record_start(BOX)
+    assert not ledger.leases.claim_start("first", BOX)
 
 
 def test_claim_launch__once_per_boot(ledger: Ledger) -> None:
     """One run sends a boot's launch, the others learn its command; a new boot needs another."""
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("send", "")
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("busy", "")
+    assert ledger.leases.claim_launch("first", BOX, 1.5) == ("send", "")
+    assert ledger.leases.claim_launch("second", BOX, 1.5) == ("busy", "")
     ledger.leases.record_launch(BOX, "command-1")
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("sent", "command-1")
-    assert ledger.leases.claim_launch(BOX, 2.5) == ("send", "")
+    for run_id in ("first", "second"):
+        assert ledger.leases.claim_launch(run_id, BOX, 1.5) == ("sent", "command-1")
+    assert ledger.leases.claim_launch("second", BOX, 2.5) == ("send", "")
     ledger.leases.record_launch(BOX, "command-2")
     ledger.leases.forget_launch(BOX)
-    assert ledger.leases.claim_launch(BOX, 2.5) == ("send", "")
+    assert ledger.leases.claim_launch("first", BOX, 2.5) == ("send", "")
 
 
 def test_claim_launch__unsure_after_a_lost_answer(ledger: Ledger, clock: Clock) -> None:
     """Who comes after a sender that got no answer, or died, is told to find out first."""
-    ledger.leases.claim_launch(BOX, 1.5)
+    ledger.leases.claim_launch("first", BOX, 1.5)
     ledger.leases.doubt_launch(BOX)
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("unsure", "")
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("busy", "")
+    assert ledger.leases.claim_launch("second", BOX, 1.5) == ("unsure", "")
+    assert ledger.leases.claim_launch("first", BOX, 1.5) == ("busy", "")
     clock.forward(LAUNCH_HOLD_S + 1)
-    assert ledger.leases.claim_launch(BOX, 1.5) == ("unsure", "")
+    assert ledger.leases.claim_launch("first", BOX, 1.5) == ("unsure", "")
+
+
+def test_claim_launch__unsure_at_once_for_a_run_whose_sender_died(ledger: Ledger) -> None:
+    """The next delivery of the same run does not wait until the claim of the dead one is over."""
+    ledger.leases.claim_launch("first", BOX, 1.5)
+
+    assert ledger.leases.claim_launch("first", BOX, 1.5) == ("unsure", "")
 
 
 def test_observe__billed_seconds_are_shared_equally(ledger: Ledger, clock: Clock) -> None:

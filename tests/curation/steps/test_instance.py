@@ -220,6 +220,48 @@ def test_start_instance__launch_that_a_time_limit_breaks_off_is_found_at_once(
     assert launches(launched) == "launched\n"
 
 
+@pytest.mark.parametrize("died", ["before", "after"])
+def test_start_instance__goes_on_at_once_after_a_death_in_the_start(
+    machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud, died: str
+) -> None:
+    """A delivery that was killed around StartInstances holds its run up by no time of its own."""
+    run_id = new_run(ledger)
+    ledger.leases.acquire(run_id, cloud.instance_id)
+    ledger.leases.claim_start(run_id, cloud.instance_id)
+    if died == "after":
+        machine.instances.start(cloud.instance_id)
+
+    start(run_id, machine, ledger, clock)
+
+    assert operations(cloud) == ["StartInstances", "SendCommand"]
+
+
+@pytest.mark.parametrize("died", ["before", "after"])
+def test_start_instance__goes_on_at_once_after_a_death_in_the_launch(
+    machine: Machine,
+    ledger: Ledger,
+    clock: Clock,
+    cloud: Cloud,
+    launched: Path,
+    died: str,
+) -> None:
+    """One that was killed around SendCommand neither: its command is found, or else sent."""
+    run_id, box = new_run(ledger), cloud.instance_id
+    cloud.hand("start")
+    carry(lambda: SUCCEEDED if cloud.state == "running" else LOOK_AGAIN)
+    boot = machine.look().launched_at
+    carry(lambda: SUCCEEDED if machine.shell.is_online(box, since=boot) else LOOK_AGAIN)
+    ledger.leases.claim_launch(run_id, box, boot)
+    if died == "after":
+        machine.shell.launch(box, boot=boot)
+        wait_until(lambda: machine.shell.find_launch(box, boot=boot), limit_s=30)
+
+    start(run_id, machine, ledger, clock)
+
+    assert operations(cloud) == ["SendCommand"]
+    assert launches(launched) == "launched\n"
+
+
 def test_start_instance__ended_run_gets_no_instance(
     machine: Machine, ledger: Ledger, clock: Clock, cloud: Cloud
 ) -> None:
