@@ -11,7 +11,7 @@ from curation.ledger.locks import locked
 from curation.links import public_url
 from curation.ports import SourceVideo
 from curation.schedules import video_key
-from pipeline.client import enqueue, ledger
+from pipeline.client import enqueue, ledger, resume
 from workers.base import wiring
 
 if TYPE_CHECKING:
@@ -67,14 +67,35 @@ def _begin_runs(schedule: Schedule, each: Each) -> None:
     skipped = len(open_ones) - len(new)
     if each.limit is not None:
         new = new[: max(each.limit - len(known), 0)]
-    free = max(each.at_once - n_open(name), 0)
-    begun = 0
+    again = _resume_some(name, each.at_once - n_open(name))
+    begun, free = 0, max(each.at_once - n_open(name), 0)
     for url in _still(schedule, [found[url] for url in new])[:free]:
         begun += _begin(schedule, url, exclusive=exclusive)
-    waiting = len(new) - begun
+    waiting = len(new) - begun + len(again)
     schedules.note(name, waiting=waiting, skipped=skipped)
     if each.until_done and not waiting and not n_open(name):
         schedules.note(name, done_at=repr(ledger().store.now()))
+
+
+def _resume_some(name: str, free: int) -> list[str]:
+    """Resumes runs of the videos that are to be tried again; returns those videos that wait."""
+    again = ledger().schedules.again(name)
+    for _ in range(min(free, len(again))):
+        url = again[0]
+        try:
+            _resume(name, url)
+        except RequestError as error:
+            log.warning("Run not resumed: %s", error, extra={"schedule": name})
+        del again[0]
+        ledger().schedules.note_again(name, again)
+    return again
+
+
+def _resume(name: str, url: str) -> None:
+    ended = ledger().schedules.videos(name)[url]
+    # A look that died, or a person, may have done it already.
+    goes_on = (run.run_id for run in ledger().runs.active() if run.resumed_from == ended)
+    ledger().schedules.add_video(name, url, next(goes_on, None) or resume(ended))
 
 
 def _offer(schedule: Schedule, each: Each) -> tuple[dict[str, SourceVideo], bool]:

@@ -70,15 +70,15 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         ports: Port of each server by its name.
     """
     pexels = f"{HOST}:{ports['pexels']}"
-    return _aws_settings(ports) | {
+    return {
+        **_aws_settings(ports),
+        **_page_settings(ports),
         # Whoever may start a sandbox may read this machine's files anyway.
         "API_LOCAL_SOURCES": "true",
         "API_TOKEN": secrets.token_urlsafe(24),
         "ALLOWED_VIDEO_HOSTS": pexels,
         "EC2_REGION": REGION,
         "EC2_INSTANCE_ID": INSTANCE_ID,
-        "FLOWER_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
-        "FLOWER_URL": f"http://{HOST}:{ports['flower']}/",
         "INSTANCE_POLL_INTERVAL_S": "0.5",
         "PEXELS_API_KEY": secrets.token_urlsafe(30),
         "PEXELS_API_URL": f"http://{pexels}",
@@ -91,8 +91,6 @@ def sandbox_settings(ports: Mapping[str, int]) -> dict[str, str]:
         "SCRIPT_PATH": str(ROOT / "sandbox" / "instance" / "run.sh"),
         "SELECTION_BACKEND": "engine",
         "VIDEO_SOURCE": str(clip()),
-        "WEB_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
-        "WEB_URL": f"http://{HOST}:{ports['web']}/",
     }
 
 
@@ -127,6 +125,15 @@ def write_door(path: Path, environment: Mapping[str, str]) -> None:
         "# Runs a command inside the sandbox: with its settings, and with no others.\n"
         f'exec env -i {" ".join(variables)} "${{@:-sh}}"\n'
     )
+
+
+def _page_settings(ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "FLOWER_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
+        "FLOWER_URL": f"http://{HOST}:{ports['flower']}/",
+        "WEB_BASIC_AUTH": f"sandbox:{secrets.token_urlsafe(12)}",
+        "WEB_URL": f"http://{HOST}:{ports['web']}/",
+    }
 
 
 def _aws_settings(ports: Mapping[str, int]) -> dict[str, str]:

@@ -74,6 +74,15 @@ class ScheduleLedger:
         """Writes that a video has its run."""
         self._store.set_fields(keys.schedule_videos_key(name), {url: run_id})
 
+    def again(self, name: str) -> list[str]:
+        """Returns the videos whose runs are to be resumed."""
+        text = self._store.hash_of(keys.schedule_key(name)).get("again")
+        return list(json.loads(text or "[]"))
+
+    def note_again(self, name: str, urls: Iterable[str]) -> None:
+        """Writes which they are."""
+        self._store.set_fields(keys.schedule_key(name), {"again": json.dumps(list(urls))})
+
     def takers(self, urls: Iterable[str]) -> dict[str, str]:
         """Returns who has taken which videos of the folders or prefixes that these lie in."""
         places = {keys.taken_key(url) for url in urls}

@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,26 +26,39 @@ _EVERY_S = 10.0
 _LOOK_EVERY_S = 1.0
 # A listing on Pexels has thousands of videos, which nobody means who names no number.
 _PEXELS_LIMIT = 40
-_ENDS = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELED)
+_BAD = (RunState.FAILED, RunState.CANCELED)
+_ENDS = (RunState.COMPLETED, *_BAD)
 
 
-def enqueue_each(
-    request: RunRequest, *, at_once: int, limit: int | None, wait: bool, as_json: bool
-) -> NoReturn:
+@dataclass(frozen=True)
+class Scope:
+    """How much of a source is worked off.
+
+    Attributes:
+        at_once: Runs open at the same time.
+        limit: Videos in all, or None.
+        retry_failed: Whether runs that failed or were canceled are resumed.
+    """
+
+    at_once: int
+    limit: int | None
+    retry_failed: bool
+
+
+def enqueue_each(request: RunRequest, scope: Scope, *, wait: bool, as_json: bool) -> NoReturn:
     """Has every video of the request's source get its run; ends this process.
 
     Args:
         request: What each run does.
-        at_once: Runs open at the same time.
-        limit: Videos in all, or None.
+        scope: For how many videos, and how many at once.
         wait: Whether to stay until all runs have ended.
         as_json: Whether to print JSON.
 
     Raises:
         Exit: Always: 1 if a run did not end well, 130 if it was left alone.
     """
-    backfill = _backfill(request, at_once=at_once, limit=limit)
-    _begin(backfill)
+    backfill = _backfill(request, at_once=scope.at_once, limit=scope.limit)
+    _begin(backfill, retry_failed=scope.retry_failed)
     if not wait:
         output.answer_json(_facts(backfill.name, ())) if as_json else output.answer(backfill.name)
         output.suggest("curate schedule list", "How far it is")
@@ -56,10 +70,14 @@ def enqueue_each(
     _summarise(backfill, as_json=as_json)
 
 
-def _begin(backfill: Schedule) -> None:
+def _begin(backfill: Schedule, *, retry_failed: bool) -> None:
     schedules = client.ledger().schedules
     is_known = schedules.find(backfill.name) is not None
     schedules.save(backfill)
+    if retry_failed:
+        again = [url for url, run in _runs(backfill.name) if run.state in _BAD]
+        schedules.note_again(backfill.name, again)
+        output.note(f"{len(again)} runs are tried again, from where they ended.")
     schedules.note(backfill.name, done_at="", problem="")
     ask_for_look(backfill.name)
     output.note(f"{'Going on with' if is_known else 'Began'} {backfill.name}.")
@@ -118,7 +136,7 @@ def _summarise(backfill: Schedule, *, as_json: bool) -> NoReturn:
     state = client.ledger().schedules.state(backfill.name)
     if state.problem:
         raise OperatorError(state.problem, code="schedule:source")
-    runs = list(_runs(backfill.name))
+    runs = [run for _, run in _runs(backfill.name)]
     bad = [run for run in runs if run.state is not RunState.COMPLETED]
     if as_json:
         output.answer_json(_facts(backfill.name, runs))
@@ -128,14 +146,15 @@ def _summarise(backfill: Schedule, *, as_json: bool) -> NoReturn:
             why = run.error.message if run.error else run.state
             output.note(f"{run.name}: {why}", style="red")
         if bad:
-            output.suggest(f"curate resume {bad[0].name}", "Try one again")
+            output.note("The same command with --retry-failed tries them again.")
     raise typer.Exit(output.FAILED if bad else output.DONE)
 
 
-def _runs(name: str) -> Iterator[Run]:
-    for run_id in client.ledger().schedules.videos(name).values():
+def _runs(name: str) -> Iterator[tuple[str, Run]]:
+    """Yields the videos and their runs."""
+    for url, run_id in client.ledger().schedules.videos(name).items():
         with contextlib.suppress(RunUnknown):  # its retention is over
-            yield client.ledger().runs.get(run_id)
+            yield url, client.ledger().runs.get(run_id)
 
 
 def _counts(name: str, runs: Sequence[Run]) -> dict[str, int]:

@@ -103,8 +103,7 @@ def run(  # noqa: PLR0913  # each is an option of the command
     """
     how = {"proportion_samples": proportion, "selection_backend": backend}
     what = {"source": absolute(source), "selection_config": loaded(selection_config)}
-    # Who reads JSON is a program and wants a run of its own; a backfill leaves out what is done.
-    may_skip = not force and (each or not as_json)
+    may_skip = _may_skip(force=force, each=each, as_json=as_json)
     request = _request(**what, **how, idempotency_key=idempotency_key, skip_curated=may_skip)
     _check(each=each, dry_run=dry_run, retry_failed=retry_failed)
     if each:
@@ -149,6 +148,11 @@ def _carry_out(request: RunRequest, *, dry_run: bool, wait: bool, as_json: bool)
         if wait:
             stay(run_id, as_json=as_json)
         print_accepted(run_id, as_json=as_json)
+
+
+def _may_skip(*, force: bool, each: bool, as_json: bool) -> bool:
+    # Who reads JSON is a program and wants a run of its own; a backfill leaves out what is done.
+    return not force and (each or not as_json)
 
 
 def _check(*, each: bool, dry_run: bool, retry_failed: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from curation.settings import Settings
 from pipeline import client
 from pipeline.cli import output
 
@@ -33,14 +34,10 @@ def serve(*, host: _Host = "127.0.0.1", port: _Port = None) -> None:
     from pipeline.web.login import check_login
 
     settings = client.settings()
-    login = check_login(settings.web.web_basic_auth)
+    app = create_app(check_login(settings.web.web_basic_auth), loopback_only=_is_loopback(host))
     port = port or settings.web.web_port
-    app = create_app(login, loopback_only=_is_loopback(host))
     lines.set_up(settings.log.format)
-    say = log.info if settings.log.format == "json" else output.note
-    say(f"The pages are at http://{host}:{port}/, with the password of WEB_BASIC_AUTH.")
-    if settings.web.api_token is None:
-        say("The HTTP API is off. Set API_TOKEN to have it.")
+    _tell(f"http://{host}:{port}/", settings)
     uvicorn.run(
         app,
         host=host,
@@ -53,6 +50,13 @@ def serve(*, host: _Host = "127.0.0.1", port: _Port = None) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
+
+
+def _tell(address: str, settings: Settings) -> None:
+    say = log.info if settings.log.format == "json" else output.note
+    say(f"The pages are at {address}, with the password of WEB_BASIC_AUTH.")
+    if settings.web.api_token is None:
+        say("The HTTP API is off. Set API_TOKEN to have it.")
 
 
 def _is_loopback(host: str) -> bool:

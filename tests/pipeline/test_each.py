@@ -7,6 +7,7 @@ import pytest
 from curation.models import RunRequest
 from curation.schedules import Each, Schedule
 from curation.states import Outcome
+from pipeline.client import resume
 from pipeline.each import look, n_open
 from tests.support.cli import end
 
@@ -147,6 +148,45 @@ def test_look__a_limit_counts_all_videos(ledger: Ledger, folder: Path) -> None:
             end(ledger, run.run_id, Outcome.COMPLETED)
 
     assert len(sources(ledger)) == 2
+
+
+def test_look__tries_again_a_few_at_once(ledger: Ledger, folder: Path) -> None:
+    """Failed runs are resumed when there is room, before others begin, and each once."""
+    save(ledger, folder, at_once=3, limit=3, until_done=True)
+    seen(ledger)
+    look("inbox")
+    failed = dict(ledger.schedules.videos("inbox"))
+    for run_id in failed.values():
+        end(ledger, run_id, Outcome.FAILED)
+    save(ledger, folder, at_once=2, limit=3, until_done=True)
+    ledger.schedules.note_again("inbox", failed)
+
+    look("inbox")
+    look("inbox")
+
+    state, open_ones = ledger.schedules.state("inbox"), ledger.runs.active()
+    assert (state.waiting, state.done_at) == (1, None)
+    assert len(open_ones) == 2
+    assert {run.resumed_from for run in open_ones} < set(failed.values())
+
+
+def test_look__goes_on_with_what_is_resumed_already(ledger: Ledger, folder: Path) -> None:
+    """A run that somebody has resumed, or that is too old to be known, is not resumed again."""
+    save(ledger, folder, at_once=9)
+    seen(ledger)
+    look("inbox")
+    first, second, third = ledger.schedules.videos("inbox").items()
+    for _, run_id in (first, second, third):
+        end(ledger, run_id, Outcome.FAILED)
+    by_hand = resume(first[1])
+    ledger.schedules.add_video("inbox", second[0], "20260101-000000-0000000000")
+    ledger.schedules.note_again("inbox", [first[0], second[0], third[0]])
+
+    look("inbox")
+
+    assert ledger.schedules.videos("inbox")[first[0]] == by_hand
+    assert {run.resumed_from for run in ledger.runs.active()} == {first[1], third[1]}
+    assert ledger.schedules.again("inbox") == []
 
 
 def save(

@@ -49,7 +49,7 @@ def test_each__waits_for_all_and_sums_up(ledger: Ledger, curate: Curate, links: 
         "0",
     ]
     assert "/clip.mp4 is empty. Check the file." in result.stderr
-    assert "curate resume" in result.stderr
+    assert "with --retry-failed" in result.stderr
     assert max(most_at_once) == 2
 
 
@@ -65,6 +65,36 @@ def test_each__the_same_command_again_makes_no_run_twice(
     assert json.loads(first.stdout) == json.loads(second.stdout)
     assert json.loads(second.stdout)["counts"]["completed"] == 3
     assert len(ledger.runs.newest(9)) == 3
+
+
+def test_each__tries_again_what_failed_when_asked_to(
+    ledger: Ledger, curate: Curate, links: Path
+) -> None:
+    """The same command lists what failed; with --retry-failed those runs go on, and no others."""
+    command = ("run", str(links), "--each", "--wait", "--json")
+    with working(ledger, failing="b.mp4"):
+        first = curate(*command)
+        second = curate(*command)
+    with working(ledger):
+        third = curate(*command, "--retry-failed")
+
+    assert [result.exit_code for result in (first, second, third)] == [1, 1, 0]
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    (failed,) = (it for it in json.loads(first.stdout)["items"] if it["state"] == "failed")
+    assert "1 runs are tried again" in third.stderr
+    assert json.loads(third.stdout)["counts"]["completed"] == 3
+    resumed = [it["resumed_from"] for it in json.loads(third.stdout)["items"]]
+    assert sorted(resumed, key=str) == [failed["run_id"], None, None]
+    assert len(ledger.runs.newest(9)) == 4
+
+
+def test_each__retry_failed_is_for_many(ledger: Ledger, curate: Curate, links: Path) -> None:
+    """Of one run there is `curate resume`."""
+    result = curate("run", str(links), "--retry-failed")
+
+    assert result.exit_code == 2
+    assert "curate resume" in result.stderr
+    assert ledger.runs.newest(1) == []
 
 
 def test_each__without_wait_is_left_to_beat(
