@@ -1,15 +1,16 @@
-"""`make chaos`: the matrix, the cells with real processes if they are there, then the mutants."""
+"""`make chaos`: the matrix, then the mutants, and beside them the cells with real processes."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.chaos.cells import Cell, cells
-from tests.chaos.crew import play, survivors
+from tests.chaos.crew import crew
 from tests.chaos.hunts import HUNTS, hunt
 from tests.chaos.live.runner import run_live
 from tests.chaos.table import to_markdown
@@ -29,21 +30,19 @@ def main() -> None:
     """Plays what is asked for, and exits with 1 if a promise broke or a mutant survived."""
     options = _parser().parse_args()
     begun_at = time.monotonic()
-    wanted = [Cell(*name.split(":")) for name in options.cell] or cells()
-    seeds = [options.seed] if options.seed is not None else list(range(options.seeds))
-    if options.mutant and not options.cell:
-        wanted = []
-    trials = [(cell, seed) for seed in seeds for cell in wanted][:_MOST_TRIALS]
-    outcomes = play(trials, told=_tell)
-    struck = [outcome for outcome in outcomes if outcome.has_struck]
-    live: list[Result] = []
-    if not (options.cell or options.mutant):
-        live = _play_live()
+    is_all = not (options.cell or options.mutant)
+    names = options.mutant or (list(HUNTS) if is_all else [])
+    # Real processes mostly wait, but what they do they must do at once; virtual time can wait.
+    with crew(niceness=10) as here, ThreadPoolExecutor() as beside:
+        playing = beside.submit(_play_live) if is_all else None
+        outcomes = here.play(_trials(options), told=_tell)
+        alive = here.survivors({name: hunt(name, _HUNTED_SEEDS) for name in names})
+        live = playing.result() if playing else []
+    if is_all:
         TABLE.write_text(to_markdown(outcomes, live), encoding="utf-8")
-    names = options.mutant or ([] if options.cell else list(HUNTS))
-    alive = survivors({name: hunt(name, _HUNTED_SEEDS) for name in names})
     for name in alive:
         _say(f"survived: {name}")
+    struck = [outcome for outcome in outcomes if outcome.has_struck]
     n_breaks = sum(len(item.breaks) for item in outcomes) + sum(len(item.breaks) for item in live)
     _say(f"{time.monotonic() - begun_at:.0f} s")
     _say(f"injections {len(struck) + len(live)}")
@@ -51,6 +50,15 @@ def main() -> None:
     _say(f"mutants {len(names) - len(alive)}/{len(names)}")
     _say(f"worst time to stop {max((item.worst_s for item in struck), default=0.0):.0f} s")
     sys.exit(bool(n_breaks or alive))
+
+
+def _trials(options: argparse.Namespace) -> list[tuple[Cell, int]]:
+    """Returns the trials that are asked for; none if it is mutants alone."""
+    if options.mutant and not options.cell:
+        return []
+    wanted = [Cell(*name.split(":")) for name in options.cell] or cells()
+    seeds = [options.seed] if options.seed is not None else list(range(options.seeds))
+    return [(cell, seed) for seed in seeds for cell in wanted][:_MOST_TRIALS]
 
 
 def _play_live() -> list[Result]:

@@ -92,7 +92,6 @@ class RunFacts:
         video_uri: Object that the ledger names; empty if none.
         sha256: Of that object, as the ledger has it.
         error: Code and message of its error; empty without one.
-        can_resume: Whether `resume` takes it; None if that was not tried.
         idempotency_key: The key it was asked for with.
     """
 
@@ -103,7 +102,6 @@ class RunFacts:
     video_uri: str = ""
     sha256: str = ""
     error: tuple[str, str] | tuple[()] = ()
-    can_resume: bool | None = None
     idempotency_key: str = ""
 
     @property
@@ -127,6 +125,8 @@ class History:
         dead_from: When the control plane died for good.
         wiped_at: When the ledger was lost.
         runs: The runs.
+        resumed: By each ended run that somebody resumed when all trouble was over, the new run's
+            id; empty if it was refused.
         scheduled: Run id of each selection run that exists on a backend.
         workers: How many Lightly Workers were at once on the instance, at most.
         objects: SHA-256 of each object in the buckets at the end, by its URI.
@@ -145,6 +145,7 @@ class History:
     dead_from: float | None = None
     wiped_at: float | None = None
     runs: list[RunFacts] = field(default_factory=list)
+    resumed: dict[str, str] = field(default_factory=dict)
     scheduled: list[str] = field(default_factory=list)
     workers: int = 0
     objects: dict[str, str] = field(default_factory=dict)

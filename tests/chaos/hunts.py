@@ -22,9 +22,10 @@ HUNTS: dict[str, tuple[str, ...]] = {
     "redaction": ("schedule:F11", "poll:F11"),
     "stop that only sends DryRun": ("stop:F1",),
     "failure reported as success": ("poll:F15",),
-    "leases looked at before a stop": ("stop:F19", "poll:F19"),
+    "leases looked at before a stop": ("poll:F19", "stop:F19"),
     "search before a second schedule": ("schedule:F9",),
     "start error told": ("start:F11",),
+    "adoption by a resumed run": ("poll:F11",),
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from celery import chord, group
 
@@ -11,7 +12,7 @@ from curation.adapters.compute.ec2 import Ec2Instances
 from curation.adapters.selection.lightly import LightlyBackend
 from curation.adapters.selection.lightly_errors import Redaction
 from curation.errors import CurationError
-from curation.ledger import keys
+from curation.ledger import keys, runs
 from curation.ledger.leases import Lease, LeaseLedger, Release
 from curation.ledger.runs import RunLedger
 from curation.ledger.steps import Admission, StepLedger
@@ -27,28 +28,47 @@ from workers.ingest import ingest_video
 from workers.selection import run_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from curation.models import Run
     from curation.ports import SelectionLook
 
+# Whose attribute becomes what.
+Change: TypeAlias = tuple[object, str, object]
+_ABSENT = object()
 
-def _errback() -> None:
+
+@contextmanager
+def switched_off(name: str) -> Iterator[None]:
+    """Switches a defence off for a while; without a name all are on."""
+    with ExitStack() as undo:
+        for owner, attribute, value in MUTANTS[name]() if name else []:
+            before = vars(owner).get(attribute, _ABSENT)
+            setattr(owner, attribute, value)
+            if before is _ABSENT:
+                undo.callback(delattr, owner, attribute)
+            else:
+                undo.callback(setattr, owner, attribute, before)
+        yield
+
+
+def _errback() -> list[Change]:
     def build_run(run_id: str) -> Any:  # noqa: ANN401  # a signature
         body = run_selection.si(run_id)
         body.link(release_instance.si(run_id))
         return chord(group(ingest_video.si(run_id), start_instance.si(run_id)), body)
 
-    client.build_run = build_run  # type: ignore[attr-defined]  # a mutant
-    send = messages._selection
-    messages._selection = lambda run_id: _without_errbacks(send(run_id))
+    select = messages._selection
+
+    def select_alone(run_id: str) -> Any:  # noqa: ANN401  # a signature
+        message = select(run_id)
+        message.options.pop("link_error", None)
+        return message
+
+    return [(client, "build_run", build_run), (messages, "_selection", select_alone)]
 
 
-def _without_errbacks(message: Any) -> Any:  # noqa: ANN401  # a signature
-    message.options.pop("link_error", None)
-    return message
-
-
-def _check_before_start() -> None:
+def _check_before_start() -> list[Change]:
     begin, acquire = StepLedger.begin, LeaseLedger.acquire
 
     def always(self: StepLedger, turn: Any, **options: Any) -> tuple[Admission, float]:  # noqa: ANN401  # passed on
@@ -62,32 +82,31 @@ def _check_before_start() -> None:
         lease = acquire(self, *names)
         return Lease.HELD if lease is Lease.ENDED else lease
 
-    StepLedger.begin = always  # type: ignore[method-assign]  # a mutant
-    LeaseLedger.acquire = grant  # type: ignore[assignment, method-assign]  # a mutant
+    return [(StepLedger, "begin", always), (LeaseLedger, "acquire", grant)]
 
 
-def _check_after_start() -> None:
-    instance_step._undo_start = lambda *_: None
+def _check_after_start() -> list[Change]:
+    return [(instance_step, "_undo_start", lambda *_: None)]
 
 
-def _reaper() -> None:
-    reaper_tasks.reap.run = lambda: None  # type: ignore[method-assign]  # a mutant
+def _reaper() -> list[Change]:
+    return [(reaper_tasks.reap, "run", lambda: None)]
 
 
-def _watchdog() -> None:
-    Instance._watch = lambda _: None  # type: ignore[assignment, method-assign]  # a mutant
+def _watchdog() -> list[Change]:
+    return [(Instance, "_watch", lambda _: None)]
 
 
-def _idempotency_key() -> None:
+def _idempotency_key() -> list[Change]:
     create = RunLedger.create
 
     def forgetful(self: RunLedger, *args: Any, **options: Any) -> tuple[str, bool]:  # noqa: ANN401  # passed on
         return create(self, *args, **{**options, "idempotency_key": None})
 
-    RunLedger.create = forgetful  # type: ignore[method-assign]  # a mutant
+    return [(RunLedger, "create", forgetful)]
 
 
-def _fencing() -> None:
+def _fencing() -> list[Change]:
     begin = StepLedger.begin
 
     def always(self: StepLedger, turn: Any, **options: Any) -> tuple[Admission, float]:  # noqa: ANN401  # passed on
@@ -96,21 +115,19 @@ def _fencing() -> None:
             return Admission.GO, 0.0
         return admission, number
 
-    StepLedger.begin = always  # type: ignore[method-assign]  # a mutant
+    return [(StepLedger, "begin", always)]
 
 
-def _two_phases() -> None:
+def _two_phases() -> list[Change]:
     reap = reap_instance.reap_instance
 
     def hasty(machine: Any, **options: Any) -> str:  # noqa: ANN401  # passed on
         return reap(machine, **{**options, "mark_s": 0.0})
 
-    reap_instance.reap_instance = hasty
-    if hasattr(reaper_tasks, "reap_one"):
-        reaper_tasks.reap_one = hasty
+    return [(reap_instance, "reap_instance", hasty)]
 
 
-def _end_state() -> None:
+def _end_state() -> list[Change]:
     decide = RunLedger.decide
 
     def again(self: RunLedger, run_id: str, outcome: Any, error: Any = None) -> bool:  # noqa: ANN401  # passed on
@@ -120,59 +137,61 @@ def _end_state() -> None:
             self._store.set_fields(keys.run_key(run_id), fields)
         return True
 
-    RunLedger.decide = again  # type: ignore[method-assign]  # a mutant
+    return [(RunLedger, "decide", again)]
 
 
-def _multipart() -> None:
-    clear.abort_uploads = lambda *_, **__: None
-    ingest.abort_uploads = clear.abort_uploads  # type: ignore[attr-defined]  # a mutant
+def _multipart() -> list[Change]:
+    def abort_nothing(*_: object, **__: object) -> None:
+        pass
+
+    return [(module, "abort_uploads", abort_nothing) for module in (clear, ingest)]
 
 
-def _countdown() -> None:
-    base.StepTask._longest_wait_s = lambda *_: 1e6  # type: ignore[method-assign]  # a mutant
+def _countdown() -> list[Change]:
+    return [(base.StepTask, "_longest_wait_s", lambda *_: 1e6)]
 
 
-def _redaction() -> None:
-    Redaction.clean = lambda _, text: text  # type: ignore[assignment, method-assign]  # a mutant
+def _redaction() -> list[Change]:
+    return [(Redaction, "clean", lambda _, text: text)]
 
 
-def _dry_run() -> None:
+def _dry_run() -> list[Change]:
     def stop(self: Ec2Instances, instance_id: str) -> InstanceState:
         self.would_stop(instance_id)
         return InstanceState.STOPPED
 
-    Ec2Instances.stop = stop  # type: ignore[method-assign]  # a mutant
+    return [(Ec2Instances, "stop", stop)]
 
 
-def _failure_as_success() -> None:
+def _failure_as_success() -> list[Change]:
     bad_end = LightlyBackend._bad_end
 
     def praise(self: LightlyBackend, *args: str) -> SelectionLook:
         return dataclasses.replace(bad_end(self, *args), succeeded=True)
 
-    LightlyBackend._bad_end = praise  # type: ignore[assignment, method-assign]  # a mutant
+    return [(LightlyBackend, "_bad_end", praise)]
 
 
-def _leases_at_stop() -> None:
+def _leases_at_stop() -> list[Change]:
     release = LeaseLedger.release
 
     def last_out(self: LeaseLedger, *args: str, **options: Any) -> Release:  # noqa: ANN401  # passed on
-        release(self, *args, **options)
-        return Release.STOP
+        left = release(self, *args, **options)
+        return Release.STOP if left is Release.SHARED else left
 
-    LeaseLedger.release = last_out  # type: ignore[method-assign]  # a mutant
+    return [(LeaseLedger, "release", last_out)]
 
 
-def _search_before_schedule() -> None:
+def _search_before_schedule() -> list[Change]:
     find = LightlyBackend._find
 
     def blind(self: LightlyBackend, known: Any) -> Any:  # noqa: ANN401  # passed on
         return find(self, known) if known.scheduled_run_id else None
 
-    LightlyBackend._find = blind  # type: ignore[method-assign]  # a mutant
+    return [(LightlyBackend, "_find", blind)]
 
 
-def _start_error() -> None:
+def _start_error() -> list[Change]:
     start = Ec2Instances.start
 
     def swallow(self: Ec2Instances, instance_id: str) -> InstanceState:
@@ -181,10 +200,17 @@ def _start_error() -> None:
         except CurationError:
             return InstanceState.PENDING
 
-    Ec2Instances.start = swallow  # type: ignore[method-assign]  # a mutant
+    return [(Ec2Instances, "start", swallow)]
 
 
-MUTANTS: dict[str, Callable[[], None]] = {
+def _adoption() -> list[Change]:
+    def adopt_nothing(ended: Run | None) -> dict[str, str | int]:
+        return {"resumed_from": ended.run_id} if ended else {}
+
+    return [(runs, "adopted_fields", adopt_nothing)]
+
+
+MUTANTS: dict[str, Callable[[], list[Change]]] = {
     "errback": _errback,
     "outcome check before start": _check_before_start,
     "outcome check after start": _check_after_start,
@@ -202,4 +228,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "leases looked at before a stop": _leases_at_stop,
     "search before a second schedule": _search_before_schedule,
     "start error told": _start_error,
+    "adoption by a resumed run": _adoption,
 }

@@ -1,6 +1,6 @@
 """One process of the matrix: reads trials from its input, plays them, writes what came of them.
 
-`python -m tests.chaos.play [MUTANT]`; each line is a JSON list of step, fault and seed.
+`python -m tests.chaos.play`; each line is a JSON list of step, fault, seed and mutant, if any.
 """
 
 from __future__ import annotations
@@ -39,19 +39,18 @@ def main() -> None:
 
         bench = Bench(wire, url, Path(folder))
         bench.warm_up()
-        if len(sys.argv) > 1:
-            from tests.chaos.mutants import MUTANTS  # noqa: PLC0415  # see above
-
-            MUTANTS[sys.argv[1]]()
         for line in sys.stdin:
             _play(line, bench)
 
 
 def _play(line: str, bench: Bench) -> None:
-    step, fault, seed = json.loads(line)
-    trial = bench.run(Cell(step, fault), seed)
+    from tests.chaos.mutants import switched_off  # noqa: PLC0415  # see above
+
+    step, fault, seed, mutant = json.loads(line)
+    with switched_off(mutant):
+        trial = bench.run(Cell(step, fault), seed)
     found = [(item.promise, item.what) for item in trial.breaks]
-    facts = [step, fault, seed, trial.has_struck, found, trial.worst_s, trial.state]
+    facts = [trial.has_struck, found, trial.worst_s, trial.state]
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

@@ -83,8 +83,7 @@ def never_lost(history: History) -> Iterator[str]:
                 yield f"The video of run {run.run_id} is not what its source sent"
         if run.state == "failed" and not all(run.error or ("",)):
             yield f"Run {run.run_id} failed without a reason"
-        if run.state in ("failed", "canceled") and run.can_resume is False:
-            yield f"Run {run.run_id} is {run.state} and cannot be resumed"
+    yield from _badly_resumed(history)
 
 
 def never_twice(history: History) -> Iterator[str]:
@@ -171,6 +170,23 @@ PROMISES = {
     "6 no secret": never_told,
     "nothing left over": nothing_left_over,
 }
+
+
+def _badly_resumed(history: History) -> Iterator[str]:
+    """Yields what came of resuming, but for runs that then did all that was left to do."""
+    runs = {run.run_id: run for run in history.runs}
+    began_uploads = {
+        call.run_id for call in history.calls if call.operation == "CreateMultipartUpload"
+    }
+    for ended_id, resumed_id in history.resumed.items():
+        ended, resumed = runs[ended_id], runs.get(resumed_id)
+        if resumed is None or resumed.state != "completed":
+            found = f"{resumed.state}: {resumed.error}" if resumed else "refused"
+            yield f"Run {ended_id} ({ended.state}) was resumed in vain: {found}"
+        elif ended.video_uri and (
+            resumed.video_uri != ended.video_uri or resumed_id in began_uploads
+        ):
+            yield f"Run {resumed_id} uploaded the video of run {ended_id} a second time"
 
 
 def _unheld(history: History) -> Iterator[tuple[float, float]]:

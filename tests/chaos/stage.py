@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tests.chaos.cluster import Delivery
     from tests.chaos.wire import Ask, Harm
 
+# What is looked at of a run.
+_FACTS = ("state", "ended_at", "deadline_at", "video", "error")
+_BAD_END_STATES = ("failed", "canceled")
 SECRETS = {
     "LIGHTLY_TOKEN": "canary-of-the-lightly-token",
     "AWS_SECRET_ACCESS_KEY": "canary-of-the-aws-key",
@@ -139,9 +142,14 @@ class World:
         pipe.zrange(keys.RUNS, 0, -1)
         pipe.zrange(keys.leases_key(self.instance.instance_id), 0, -1, withscores=True)
         pipe.zrange(keys.expected_key(self.instance.instance_id), 0, -1)
-        run_ids, leases, expected = pipe.execute()
-        for run_id in run_ids:
-            self._observe_run(run_id, self.redis.hgetall(keys.run_key(run_id)))  # type: ignore[arg-type]  # redis-py's two faces
+        known = list(self._facts)
+        for run_id in known:
+            pipe.hmget(keys.run_key(run_id), _FACTS)
+        run_ids, leases, expected, *values = pipe.execute()
+        for run_id, found in zip(known, values, strict=True):
+            self._observe_run(run_id, found)
+        for run_id in set(run_ids) - set(known):
+            self._observe_run(run_id, self.redis.hmget(keys.run_key(run_id), _FACTS))  # type: ignore[arg-type]  # redis-py's two faces
         self._observe_leases(dict(leases))
         for run_id in set(expected) - self._expected:
             self._expected.add(run_id)
@@ -154,6 +162,18 @@ class World:
     def unended(self) -> list[str]:
         """Returns the runs that were seen in no end state."""
         return [run_id for run_id, facts in self._facts.items() if "ended_at" not in facts]
+
+    def ended_badly(self) -> list[str]:
+        """Returns the runs that failed or were canceled."""
+        return [
+            run_id for run_id, facts in self._facts.items() if facts["state"] in _BAD_END_STATES
+        ]
+
+    def end_trouble(self) -> None:
+        """Lets everything go well from now on."""
+        self.harms.clear()
+        self.cluster.has_beat = True
+        self.hosted.fails = False
 
     def finish(self, texts: dict[str, str]) -> History:
         """Returns the history of everything up to now."""
@@ -177,13 +197,14 @@ class World:
         history.canaries = tuple(SECRETS.values())
         return history
 
-    def _observe_run(self, run_id: str, facts: dict[str, str]) -> None:
+    def _observe_run(self, run_id: str, values: list[str | None]) -> None:
+        facts = {name: value for name, value in zip(_FACTS, values, strict=True) if value}
         if not facts:
             return
         states = self._states.setdefault(run_id, [])
         if not states or states[-1][1] != facts["state"]:
             states.append((self.ledger_now(), facts["state"]))
-            self._dumps[run_id] = json.dumps(facts)
+            self._dumps[run_id] = json.dumps(self.redis.hgetall(keys.run_key(run_id)))
         self._facts[run_id] = facts
 
     def _observe_leases(self, leases: dict[str, float]) -> None:
@@ -239,15 +260,19 @@ def _figures(settings: Settings) -> Figures:
 
 def _dump(redis: Redis) -> str:
     """Returns everything that is in Redis."""
-    texts: list[object] = []
-    for key in redis.scan_iter("*"):
-        kind = redis.type(key)
-        if kind == "hash":
-            texts.append(redis.hgetall(key))
-        elif kind == "string":
-            texts.append(redis.get(key))
-        elif kind == "zset":
-            texts.append(redis.zrange(key, 0, -1))
-        elif kind == "list":
-            texts.append(redis.lrange(key, 0, -1))
-    return repr(texts)
+    pipe = redis.pipeline(transaction=False)
+    for kind in ("hash", "string", "zset", "list"):
+        for key in redis.scan_iter("*", count=1_000, _type=kind):
+            _ask_for(key, kind, pipe)
+    return repr(pipe.execute())
+
+
+def _ask_for(key: str, kind: str, pipe: Redis) -> None:
+    if kind == "hash":
+        pipe.hgetall(key)
+    elif kind == "string":
+        pipe.get(key)
+    elif kind == "zset":
+        pipe.zrange(key, 0, -1)
+    else:
+        pipe.lrange(key, 0, -1)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.chaos.cells import FAULTS, STEPS, Cell, cells, why_not
-from tests.chaos.crew import Outcome, play, survivors
+from tests.chaos.crew import Crew, Outcome, crew
 from tests.chaos.hunts import HUNTS, hunt
 from tests.chaos.table import to_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Each fault once, and each step at least once.
 SAMPLE = (
@@ -38,21 +43,38 @@ def cell(name: str) -> Cell:
     return Cell(*name.split(":"))
 
 
-@pytest.mark.timeout(600)  # under load each of the two processes takes half a minute to begin
-def test_play__a_sample_keeps_every_promise() -> None:
+@pytest.fixture(scope="module")
+def here() -> Iterator[Crew]:
+    """Yields one process that plays, because each needs seconds to begin."""
+    with crew(1) as one:
+        yield one
+
+
+@pytest.mark.timeout(600)  # under load the process takes half a minute to begin
+def test_play__a_sample_keeps_every_promise(here: Crew) -> None:
     """Whatever strikes, wherever it strikes, no promise breaks."""
-    outcomes = play([(cell(name), 0) for name in SAMPLE], told=lambda _: None)
+    outcomes = here.play([(cell(name), 0) for name in SAMPLE], told=lambda _: None)
 
     assert [item for item in outcomes if item.breaks] == []
     assert [item.cell for item in outcomes if not item.has_struck] == []
 
 
 @pytest.mark.timeout(600)  # the same
-def test_survivors__none() -> None:
+def test_survivors__none(here: Crew) -> None:
     """The matrix can fail: without a defence a promise breaks, and with it none does."""
-    names = ("watchdog", "idempotency key")
+    names = ("watchdog", "idempotency key", "adoption by a resumed run")
 
-    assert survivors({name: hunt(name, 1) for name in names}) == []
+    assert here.survivors({name: hunt(name, 1) for name in names}) == []
+
+
+@pytest.mark.timeout(600)  # the same
+def test_survivors__with_all_defences(here: Crew) -> None:
+    """A mutant is gone when its hunt is over: a process that had one keeps every promise again."""
+    name = "watchdog"
+    trials = hunt(name, 1)
+
+    assert here.survivors({name: trials}) == []
+    assert [item.breaks for item in here.play(trials, told=lambda _: None)] == [()]
 
 
 def test_sample__has_every_step_and_fault() -> None:

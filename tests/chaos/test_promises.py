@@ -28,6 +28,9 @@ RUN = RunFacts(
     sha256="abc",
 )
 
+FAILED = replace(RUN, states=(*STATES, (330.0, "failed")), error=("code", "why"))
+RESUMED = replace(RUN, run_id="run-2")
+
 
 def good() -> History:
     """A run that went well: billed from 10 s to 320 s, its lease given back at 310 s."""
@@ -76,23 +79,29 @@ def test_check__good_history() -> None:
         pytest.param({"objects": {}}, "2 nothing lost", id="video gone"),
         pytest.param({"objects": {URI: "other"}}, "2 nothing lost", id="video damaged"),
         pytest.param(
-            {"runs": [replace(RUN, states=(*STATES, (330.0, "failed")), error=("code", ""))]},
+            {"runs": [replace(FAILED, error=("code", ""))]},
             "2 nothing lost",
             id="failed without a reason",
         ),
         pytest.param(
+            {"runs": [FAILED], "resumed": {"run-1": ""}}, "2 nothing lost", id="not to be resumed"
+        ),
+        pytest.param(
+            {"runs": [FAILED, replace(FAILED, run_id="run-2")], "resumed": {"run-1": "run-2"}},
+            "2 nothing lost",
+            id="resumed in vain",
+        ),
+        pytest.param(
             {
-                "runs": [
-                    replace(
-                        RUN,
-                        states=(*STATES, (330.0, "failed")),
-                        error=("code", "why"),
-                        can_resume=False,
-                    )
-                ]
+                "runs": [FAILED, RESUMED],
+                "resumed": {"run-1": "run-2"},
+                "calls": [
+                    *good().calls,
+                    Call(400.0, "s3", "CreateMultipartUpload", run_id="run-2"),
+                ],
             },
             "2 nothing lost",
-            id="not to be resumed",
+            id="uploaded a second time",
         ),
         pytest.param({"scheduled": ["run-1", "run-1"]}, "3 nothing twice", id="two selection runs"),
         pytest.param(
@@ -166,6 +175,7 @@ def test_promises__each_is_broken_above() -> None:
             id="ledger lost",
         ),
         pytest.param({"billed": [Span(10.0, 1_300.0)]}, id="stopped by the reaper in time"),
+        pytest.param({"runs": [FAILED, RESUMED], "resumed": {"run-1": "run-2"}}, id="resumed"),
     ],
 )
 def test_check__excused(changes: dict[str, object]) -> None:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(ask: Callable[[], T | None], *, limit_s: float = 90.0) -> T:
-    """Returns the first true answer, asking again and again.
+def wait_until(ask: Callable[[], T | None], *, limit_s: float = 90.0, every_s: float = 0.02) -> T:
+    """Returns the first true answer, asking again and again, with a pause in between.
 
     Raises:
         TimeoutError: If none has come within `limit_s`.
@@ -21,6 +21,6 @@ def wait_until(ask: Callable[[], T | None], *, limit_s: float = 90.0) -> T:
     while time.monotonic() < until:
         if answer := ask():
             return answer
-        time.sleep(0.02)
+        time.sleep(every_s)
     message = f"Nothing came of {ask} within {limit_s:g} s."
     raise TimeoutError(message)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.chaos.live.world import LiveWorld
 
 _LIMIT_S = 330.0
+# Looking costs more than a cell does; a run lasts seconds.
+_LOOK_S = 0.2
 _TRIES = 3
 
 
@@ -70,7 +72,7 @@ class Play:
     def finish(self) -> list[Run]:
         """Waits until every run has ended or is unknown, and the instance is stopped."""
         for _ in range(_TRIES):
-            wait_until(lambda: self._is_struck() or self._ended() is not None, limit_s=_LIMIT_S)
+            self._wait_until(lambda: self._is_struck() or self._ended() is not None)
             if self._is_struck():
                 break
             self.begin()  # on a machine that is too busy a brief lease may end by itself
@@ -184,11 +186,14 @@ class Play:
         return all(strike.is_set() for strike in self.strikes)
 
     def _wait_for_end(self) -> list[Run]:
-        wait_until(lambda: self._ended() is not None, limit_s=_LIMIT_S)
+        self._wait_until(lambda: self._ended() is not None)
         return self._ended() or []
 
     def _wait_for_stop(self) -> None:
-        wait_until(lambda: self.live.cloud.state == "stopped", limit_s=_LIMIT_S)
+        self._wait_until(lambda: self.live.cloud.state == "stopped")
+
+    def _wait_until(self, ask: Callable[[], bool]) -> None:
+        wait_until(ask, limit_s=_LIMIT_S, every_s=_LOOK_S)
 
     def _ended(self) -> list[Run] | None:
         """Returns the runs that the ledger knows, or None if one goes on or the ledger is away."""

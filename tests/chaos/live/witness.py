@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from curation.models import Run
     from tests.chaos.live.world import LiveWorld
 
-_LOOK_S = 0.1
+_LOOK_S = 0.25
 _STOP = "StopInstances"
 _SCHEDULE = "create_docker_run_scheduled_by_dataset_id"
 _SECRETS = (
