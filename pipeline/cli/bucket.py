@@ -1,5 +1,7 @@
 """Reads a run's results from the bucket."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from curation.errors import CurationError
@@ -14,8 +16,26 @@ def prefix_of(run: Run) -> str:
         CurationError: If it has none.
     """
     if run.selection.filenames_uri is None:
-        raise CurationError(f"Run {run.run_id} names no results.", code="results:missing")
+        message = f"Run {run.name} has no results: it is {run.state}. `curate status` says why."
+        raise CurationError(message, code="results:missing")
     return run.selection.filenames_uri.removesuffix("selected.txt")
+
+
+@contextmanager
+def into(folder: Path) -> Iterator[None]:
+    """Explains what keeps us from writing into a folder of this machine.
+
+    Raises:
+        CurationError: If it cannot be made or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = (
+            f"{folder} cannot be written ({error.strerror or error}). Name another folder, give "
+            "yourself the right to write there, or make room."
+        )
+        raise CurationError(message, code="results:folder") from error
 
 
 def copy(objects: Objects, uri: str, path: Path) -> None:

@@ -45,12 +45,13 @@ def export(run_id: RunId, *, to: _To, form: _Format = Format.COCO) -> None:
     objects, prefix = wiring().storage, bucket.prefix_of(run)
     listing = _listing(run, objects, prefix)
     frames = to / ("images/train" if form is Format.YOLO else "frames")
-    frames.mkdir(parents=True, exist_ok=True)
-    for frame in listing.frames:
-        bucket.copy(objects, f"{prefix}frames/{frame.path}", frames / frame.path)
-    for name, content in _files(listing, form, to).items():
-        (to / name).write_bytes(content)
-        output.answer(str(to / name))
+    with bucket.into(to):
+        frames.mkdir(parents=True, exist_ok=True)
+        for frame in listing.frames:
+            bucket.copy(objects, f"{prefix}frames/{frame.path}", frames / frame.path)
+        for name, content in _files(listing, form, to).items():
+            (to / name).write_bytes(content)
+            output.answer(str(to / name))
     output.note(f"{len(listing.frames)} frames in {frames}. docs/exports.md says how to go on.")
 
 

@@ -52,8 +52,9 @@ def _fetch(run: Run, uri: str) -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     suffix = uri.rpartition(".")[2]
     path = Path(root).expanduser() / "video-curation" / "reports" / f"{run.run_id}.{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bucket.copy(wiring().storage, uri, path)
+    with bucket.into(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bucket.copy(wiring().storage, uri, path)
     return path
 
 

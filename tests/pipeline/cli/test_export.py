@@ -73,6 +73,31 @@ def test_export__label_studio_finds_the_frames_by_the_folders_name(
     assert tasks[0]["data"]["image"] == address
 
 
+@pytest.mark.parametrize(
+    ("place", "reason"), [("/dev/null/out", "Not a directory"), ("/proc/out", "No such file")]
+)
+def test_export__into_a_folder_that_cannot_be_written_is_1(
+    place: str, reason: str, run_id: str, curate: Curate
+) -> None:
+    """The folder and what keeps us out of it are named, in one sentence."""
+    result = curate("export", run_id, "--to", place)
+
+    assert result.exit_code == 1
+    assert f"Error: {place} cannot be written ({reason}" in result.stderr
+
+
+@pytest.mark.usefixtures("run_id")
+def test_export__of_a_run_that_has_failed_is_1(ledger: Ledger, curate: Curate) -> None:
+    """Why there is nothing to export can be looked up."""
+    failed = new_run(ledger)
+    end(ledger, failed, Outcome.FAILED)
+
+    result = curate("export", failed, "--to", "out")
+
+    assert result.exit_code == 1
+    assert "has no results: it is failed. `curate status` says why." in result.stderr
+
+
 def test_export__of_a_run_without_frames_is_2(
     run_id: str, s3_client: S3Client, bucket: str, curate: Curate, tmp_path: Path
 ) -> None:
