@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
+from curation.ledger.leases import Lease
 from curation.states import RunState, StepName
 from curation.steps import ingest
 from curation.steps.adopt import adopt_video
 from curation.steps.clear import clear_upload
 from curation.steps.skip import skip_curated
 from curation.steps.verdict import GO_ON, SKIPPED, SUCCEEDED
+from curation.steps.watch import keep_watch
 from workers.base import StepTask, wiring
 
 if TYPE_CHECKING:
+    from curation.steps.instance import Machine
     from curation.steps.verdict import Verdict
     from workers.base import Delivery
 
@@ -50,16 +53,44 @@ def ingest_video(self: IngestTask, run_id: str) -> None:
     self.perform(run_id, _ingest)
 
 
+class _Watch:
+    """Says when the instance's own lease is to be looked after: as often as by looks."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._due_at = 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is time again."""
+        now = time.monotonic()
+        is_due = now >= self._due_at
+        if is_due:
+            self._due_at = now + self._every_s
+        return is_due
+
+
+def _keep_instance(run_id: str, machine: Machine, watch: _Watch) -> None:
+    """The instance waits for this video: a long upload must not cost the run its lease.
+
+    Nor its instance, which powers itself off when nobody renews the lease there.
+    """
+    is_held = machine.leases.renew(run_id, machine.instance_id) is Lease.HELD
+    if is_held and watch.is_due():
+        keep_watch(run_id, machine)
+
+
 def _ingest(delivery: Delivery) -> Verdict:
     here, run = delivery.wiring, delivery.run
+    watch = _Watch(here.settings.run.poll_interval_s)
     slice_ends = time.monotonic() + _SLICE_SHARE * here.settings.broker.visibility_timeout_s
 
     def keep_alive() -> None:
         delivery.keep_alive()
         if here.machine:
-            # The instance waits for this video; a long upload must not cost the run its lease.
-            here.ledger.leases.renew(run.run_id, here.machine.instance_id)
+            _keep_instance(run.run_id, here.machine, watch)
 
+    if here.machine:  # a delivery that fails at once was at work too
+        _keep_instance(run.run_id, here.machine, watch)
     if adopt_video(run, objects=here.storage, ledger=here.upload_ledger, keep_alive=keep_alive):
         return SKIPPED
     video = ingest.ingest_video(

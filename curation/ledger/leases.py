@@ -51,6 +51,7 @@ class InstanceNote:
         started_at: When a run last sent StartInstances in this boot.
         stop_sent_at: When StopInstances was accepted, if it was.
         in_use: Whether a run has used it since it was last stopped.
+        boot: Start of the boot in which a worker was launched.
         launched_at: When the launch command of this boot was sent.
         command_id: The launch command of this boot.
         unheld_s: Billed seconds in which no run held a lease.
@@ -60,6 +61,7 @@ class InstanceNote:
     started_at: float | None
     stop_sent_at: float | None
     in_use: bool
+    boot: float | None
     launched_at: float | None
     command_id: str | None
     unheld_s: float
@@ -278,6 +280,7 @@ class LeaseLedger:
             started_at=_number(fields.get("started_at")),
             stop_sent_at=_number(fields.get("stop_sent_at")),
             in_use="in_use" in fields,
+            boot=_number(fields.get("boot")),
             launched_at=_number(fields.get("launched_at")),
             command_id=fields.get("command_id"),
             unheld_s=float(fields.get("unheld_seconds", "0")),

@@ -61,6 +61,19 @@ def renew_on_instance(holder: str, machine: Machine, *, boot: float) -> None:
         _try(write, "shell", holder, machine, is_news=claim == "send")
 
 
+def keep_watch(holder: str, machine: Machine) -> None:
+    """Does both for a step that takes long and does not look at the instance by itself.
+
+    Args:
+        holder: The run that holds it.
+        machine: The instance; until a worker is launched there, the step that does so renews.
+    """
+    boot = machine.leases.look(machine.instance_id).boot
+    if boot is not None:
+        tag_lease(holder, machine)
+        renew_on_instance(holder, machine, boot=boot)
+
+
 def _try(
     write: Callable[[], None], place: str, holder: str, machine: Machine, *, is_news: bool
 ) -> None:
