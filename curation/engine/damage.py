@@ -55,6 +55,7 @@ def find_damage(
         RequestError: If more than that is damaged, or all.
     """
     mask = damaged(is_key=frames.is_key, is_corrupt=frames.is_corrupt, n_errors=frames.n_errors)
+    mask |= strayed(frames.timestamps_s)
     n_frames, n_damaged = len(mask), int(mask.sum())
     if n_damaged and (n_damaged == n_frames or n_damaged > max_share * n_frames):
         message = (
@@ -88,6 +89,21 @@ def damaged(
     before = np.concatenate([[0], n_signs[:-1]])
     first_of_group = np.searchsorted(group, group)
     result: NDArray[np.bool_] = n_signs > before[first_of_group]
+    return result
+
+
+def strayed(timestamps_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Marks single frames whose time is not between those beside them, which go on without it.
+
+    Args:
+        timestamps_s: Times of the frames in the order in which they are shown, shape (N,).
+
+    Returns:
+        Shape (N,), bool.
+    """
+    before, at, after = timestamps_s[:-2], timestamps_s[1:-1], timestamps_s[2:]
+    result = np.zeros(len(timestamps_s), np.bool_)
+    result[1:-1] = (before < after) & ((at <= before) | (at >= after))
     return result
 
 

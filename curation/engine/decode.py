@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from curation.engine.frame_nums import FrameNums
 from curation.engine.holes import has_hole
-from curation.engine.limits import MAX_PIXELS, check_limits
-from curation.engine.opening import n_frames_declared, open_container, steady_step, video_stream
+from curation.engine.limits import check_limits
+from curation.engine.opening import (
+    n_frames_declared,
+    open_container,
+    set_up,
+    steady_step,
+    video_stream,
+)
 from curation.engine.order import Mark, Order
 from curation.engine.packages import explained
 from curation.engine.packets import Segment, packets_of
@@ -76,16 +83,18 @@ class Video:
         is_untimed: Whether its frames have no times of their own and are counted instead.
 
     Args:
-        file: A seekable file.
+        file: A seekable file. Its own errors pass through; it is not closed.
         name: See above.
+        seen_at: Pixels a side to which all frames will be scaled; None: they are to be exact.
 
     Raises:
         RequestError: If it is no video, has no video stream, cannot be decoded or is beyond the
             limits.
     """
 
-    def __init__(self, file: BinaryIO, *, name: str) -> None:
+    def __init__(self, file: BinaryIO, *, name: str, seen_at: int | None = None) -> None:
         self.name = name
+        self._seen_at = seen_at
         self._file = file
         self._reformatter = VideoReformatter()
         self._open()
@@ -220,11 +229,7 @@ class Video:
         # AVI has no presentation times; of frames that are stored in another order than they are
         # shown, FFmpeg guesses them wrongly (seen with H.264).
         self.is_untimed = self.container.format.name == "avi" and context.reorder_depth > 0
-        # One thread: the same frames come out on every machine, and several engines can share one.
-        context.thread_count = 1
-        context.copy_opaque = True
-        # The size may change on the way; the decoder refuses before it allocates.
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        set_up(context, seen_at=self._seen_at)
 
     def _from_keyframe(self, segment: Segment) -> Iterator[Picture]:
         pictures = self._pictures(segment, segment.start)
@@ -238,7 +243,8 @@ class Video:
             yield from chain([first], pictures)
 
     def _pictures(self, segment: Segment, start: int | None) -> Iterator[Picture]:
-        order = Order(step=steady_step(self.container, self.stream))
+        nums = FrameNums.of(self.stream.codec_context)
+        order = Order(step=steady_step(self.container, self.stream), nums=nums)
         packets = self.packets_of(segment, start)
         for number, (packet, is_mine) in enumerate(packets):
             yield from _mine(self._came(packet, Mark(number, is_mine), order))
@@ -247,7 +253,7 @@ class Video:
 
     def _came(self, packet: Packet, mark: Mark, order: Order) -> Iterator[Picture]:
         packet.opaque = mark
-        order.sent(mark, packet.dts)
+        order.sent(mark, packet)
         pictures, is_damaged = self.decode(packet)
         if is_damaged:
             order.failed(mark)
@@ -278,18 +284,9 @@ class Video:
 
 
 @contextmanager
-def open_video(file: BinaryIO, *, name: str) -> Iterator[Video]:
-    """Opens a video for decoding.
-
-    Args:
-        file: A seekable file. Its own errors pass through; it is not closed.
-        name: The video's file name, for errors.
-
-    Raises:
-        RequestError: If it is no video, has no video stream, cannot be decoded or is beyond the
-            limits.
-    """
-    video = Video(file, name=name)
+def open_video(file: BinaryIO, *, name: str, seen_at: int | None = None) -> Iterator[Video]:
+    """Opens a video for decoding; arguments and errors are those of `Video`."""
+    video = Video(file, name=name, seen_at=seen_at)
     try:
         yield video
     finally:

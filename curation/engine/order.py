@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     import av
 
+    from curation.engine.frame_nums import FrameNums
+    from curation.engine.packets import Packet
+
 # As many pictures as a decoder may hold itself (H.264 and HEVC).
 _MAX_HELD = 16
 # Packets come steadily if so many steps in a row differ by no more than this factor.
@@ -39,9 +42,11 @@ class Order:
 
     Args:
         step: Usual ticks between packets, if one that comes late means that some are lost.
+        nums: What finds by their numbers that pictures are missing, if they have any.
     """
 
-    def __init__(self, *, step: float | None = None) -> None:
+    def __init__(self, *, step: float | None = None, nums: FrameNums | None = None) -> None:
+        self._nums = nums
         self._steps = deque([step] * _STEADY_STEPS if step else [], maxlen=_STEADY_STEPS)
         self._latest: int | None = None
         self._awaited: set[int] = set()
@@ -49,9 +54,12 @@ class Order:
         self._signs: set[int] = set()
         self._held: deque[tuple[av.VideoFrame, Mark]] = deque()
 
-    def sent(self, mark: Mark, dts: int | None) -> None:
-        """Notes that the decoder gets a packet, with its decoding time in ticks."""
+    def sent(self, mark: Mark, packet: Packet) -> None:
+        """Notes that the decoder gets a packet."""
         self._awaited.add(mark.number)
+        dts = packet.dts
+        if self._nums and self._nums.has_gap(bytes(packet), is_key=packet.is_keyframe):
+            self._sign(mark)
         if self._steps and dts is not None:
             step = dts - (dts if self._latest is None else self._latest)
             self._latest = dts

@@ -109,7 +109,8 @@ class Engine:
         return self._select(timed, frames, write, progress)
 
     def _embed(self, video: VideoOfRun, segment: Segment, progress: EngineProgress) -> Frames:
-        with video.open() as file, open_video(file, name=video.name) as opened:
+        size = self._embedder.size
+        with video.open() as file, open_video(file, name=video.name, seen_at=size) as opened:
             declared = opened.n_frames_declared
             most = most_spared(video.config, declared)
             embedder = SparingEmbedder(self._embedder, most=most)

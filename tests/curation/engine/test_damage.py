@@ -6,10 +6,11 @@ import io
 import random
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 
-from curation.engine.damage import damaged, find_damage
+from curation.engine.damage import damaged, find_damage, strayed
 from curation.engine.decode import open_video
 from curation.engine.frames import Frames
 from curation.engine.segments import plan_segments
@@ -139,3 +140,43 @@ def test_damaged__has_all_frames_that_zeros_have_changed(
             is_marked or clean.get(time) == picture
             for time, is_marked, picture in zip(times, mask, pixels, strict=True)
         )
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([], []),
+        ([0.0], []),
+        ([0.0, 1.0, 2.0, 3.0], []),
+        ([0.0, 1.0, 7.0, 3.0, 4.0], [2]),
+        ([0.0, 2.0, -1.0, 3.0, 4.0], [2]),
+        # Either may be the damaged one.
+        ([0.0, 1.0, 0.5, 3.0, 4.0], [1, 2]),
+        ([0.0, 1.0, 1.0, 3.0, 4.0], [1, 2]),
+        # The clock begins anew, as in recordings that were joined.
+        ([7.0, 8.0, 9.0, 0.0, 1.0], []),
+    ],
+)
+def test_strayed__marks_frames_whose_time_is_not_between_their_neighbours(
+    times: list[float], expected: list[int]
+) -> None:
+    """A damaged time moves one frame; a clock that goes on from elsewhere is no damage."""
+    assert expected == np.flatnonzero(strayed(np.array(times))).tolist()
+
+
+def test_find_damage__marks_what_refers_to_pictures_that_matroska_lost(tmp_path: Path) -> None:
+    """Where the head of a block is damaged, the demuxer drops pictures and says nothing."""
+    options = {"g": "20", "keyint_min": "20", "sc_threshold": "0", "bf": "0", "crf": "10"}
+    path = write_scenes(tmp_path / "clip.mkv", [60], options=options)
+    copy = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        contents = [bytes(packet) for packet in container.demux(video=0)]
+    # Bytes before the content: size of the block (2), track, time (2), flags.
+    copy[copy.index(contents[26]) - 6] ^= 0x20
+
+    times, mask, _ = signs(bytes(copy), is_cut=False)
+
+    assert len(times) < 60
+    lost = next(n for n, time in enumerate(times) if time > n / 25 + 0.001)
+    next_key = min(n for n, time in enumerate(times) if time >= 40 / 25)
+    assert np.flatnonzero(mask).tolist() == list(range(lost, next_key))
