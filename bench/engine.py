@@ -108,7 +108,7 @@ def _decode_only(content: bytes) -> None:
 
 
 def _decode_and_scale(content: bytes, size: int) -> None:
-    with open_video(io.BytesIO(content), name="clip.mp4") as video:
+    with open_video(io.BytesIO(content), name="clip.mp4", seen_at=size) as video:
         for frame in video.frames():
             video.pixels(frame, size=size)
 
