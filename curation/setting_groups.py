@@ -18,6 +18,7 @@ Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # One message waits in Redis for at most this long before it is delivered again. No countdown and
 # no time limit may come near it, or deliveries multiply (kombu#337); see `check_waits`.
 DEFAULT_VISIBILITY_TIMEOUT_S = 900.0
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]")]
 LogFormat = Literal["text", "json"]
 # Part of a key in the Lightly bucket.
 DATAPOOL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
@@ -65,7 +66,7 @@ class PexelsSettings(BaseSettings):
     model_config = _config("PEXELS_")
 
     api_key: SecretStr | None = Field(None, description="Key of the Pexels API")
-    api_url: str = Field("https://api.pexels.com", description="Root of the Pexels API")
+    api_url: Url = Field("https://api.pexels.com", description="Root of the Pexels API")
 
 
 class LightlySettings(BaseSettings):
@@ -74,7 +75,7 @@ class LightlySettings(BaseSettings):
     model_config = _config("LIGHTLY_")
 
     token: SecretStr | None = Field(None, description="Token of the Lightly platform")
-    server_location: str = Field("https://api.lightly.ai", description="Root of the Lightly API")
+    server_location: Url = Field("https://api.lightly.ai", description="Root of the Lightly API")
     dataset_name: str | None = Field(
         None, description="Dataset, created or reused; {run_id} in it gives each run its own"
     )
@@ -244,7 +245,7 @@ class FlowerSettings(BaseSettings):
     model_config = _config("FLOWER_")
 
     basic_auth: SecretStr | None = Field(None, description="user:password, needed to start it")
-    url: str | None = Field(None, description="Where people reach it, for a link on the pages")
+    url: Url | None = Field(None, description="Where people reach it, for a link on the pages")
 
 
 class WebSettings(BaseSettings):
@@ -256,7 +257,7 @@ class WebSettings(BaseSettings):
         None, description="user:password of the pages, needed to start them"
     )
     web_port: int = Field(8080, gt=0, lt=65_536, description="Port of pages and HTTP API")
-    web_url: str | None = Field(None, description="Where people reach the pages, for links to them")
+    web_url: Url | None = Field(None, description="Where people reach the pages, for links to them")
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the HTTP API; empty: there is none"
     )

@@ -31,7 +31,8 @@ def kind_of(source: str) -> SourceKind:
         return SourceKind.HTTP
     if scheme == "s3" and urlsplit(source).hostname:
         return SourceKind.S3
-    if scheme == "file" or "://" not in source:
+    # An empty one is a variable that is not set, and as a path it would be the current folder.
+    if source.strip() and (scheme == "file" or "://" not in source):
         return SourceKind.FOLDER
     raise RequestError(
         f"The video source {source!r} is of no known kind. Known are: a file or folder path, "

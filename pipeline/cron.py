@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # A slot further away than this is not looked for. Every day of the calendar comes within 8 years.
 _FURTHEST = timedelta(days=8 * 366)
 
+_N_FIELDS = 5
+
 
 def last_slot(cron: str, now: datetime) -> datetime:
     """Returns the latest minute, not after `now`, that the schedule names.
@@ -48,8 +50,13 @@ def check_cron(cron: str, now: datetime) -> None:
     try:
         upcoming = next_slot(cron, now)
     except (ValueError, KeyError) as error:
+        # The library speaks of what it could not unpack.
+        n_fields = len(cron.split())
+        fault = (
+            f"it has {n_fields} fields, not 5" if n_fields != _N_FIELDS else str(error).rstrip(".")
+        )
         raise RequestError(
-            f"--cron {cron!r} is no schedule: {error}. {advice}", code="schedule:cron"
+            f"--cron {cron!r} is no schedule: {fault}. {advice}", code="schedule:cron"
         ) from None
     if upcoming is None:
         raise RequestError(f"--cron {cron!r} never comes. {advice}", code="schedule:cron")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds for all checks together. Nothing takes as long that works, not even to load the Lightly
 # client or to convert the engine's network on a busy machine.
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 def examine_all(wiring: Wiring, *, tell: Callable[[Finding], None]) -> list[Finding]:

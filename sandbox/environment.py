@@ -118,12 +118,16 @@ def write_door(path: Path, environment: Mapping[str, str]) -> None:
         path: Where the script goes.
         environment: All variables that the command has.
     """
-    variables = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
+    # What a command says about the next one has to lead through the door, too.
+    inside = {**environment, "SANDBOX_DOOR": str(path)}
+    variables = [shlex.quote(f"{name}={value}") for name, value in inside.items()]
+    # These are of the terminal that the command is typed in.
+    theirs = '${TERM:+"TERM=$TERM"} ${NO_COLOR:+"NO_COLOR=$NO_COLOR"}'
     path.touch(mode=0o700)
     path.write_text(
         "#!/bin/sh\n"
         "# Runs a command inside the sandbox: with its settings, and with no others.\n"
-        f'exec env -i {" ".join(variables)} "${{@:-sh}}"\n'
+        f'exec env -i {" ".join(variables)} {theirs} "${{@:-sh}}"\n'
     )
 
 

@@ -30,6 +30,7 @@ _ANYHOW_SIMILAR = 0.6
 _POLITE_S = 30.0
 _LIGHTLY = LightlySettings.model_fields["server_location"].default
 _MEND = "Set it right, in the environment or in .env."
+_MEND_HOSTED = f"{_MEND} Or set SELECTION_BACKEND=engine: our own engine needs no account there."
 
 
 def wrong_settings(
@@ -82,15 +83,16 @@ def right_settings(environment: Mapping[str, str]) -> Finding:
     return Finding(name="settings", state=Health.OK, found=found)
 
 
-def wrong_setting(name: str, problem: str) -> Finding:
+def wrong_setting(name: str, problem: str, *, mend: str = _MEND) -> Finding:
     """Returns the finding on one variable.
 
     Args:
         name: The variable.
         problem: A sentence on what is wrong, and perhaps others on what to do.
+        mend: What to do, if the problem does not say so.
     """
-    found, mend = sentences(problem)
-    return Finding(name=f"setting {name}", state=Health.FAIL, found=found, mend=mend or _MEND)
+    found, own_mend = sentences(problem)
+    return Finding(name=f"setting {name}", state=Health.FAIL, found=found, mend=own_mend or mend)
 
 
 def _unusable() -> Iterator[Finding]:
@@ -112,7 +114,7 @@ def _needed(wiring: Wiring) -> Iterator[Finding]:
         if settings.run.selection_backend is not Backend.LIGHTLY:
             return
         for problem in wiring.lightly_problems():
-            yield wrong_setting(problem.split()[0], problem)
+            yield wrong_setting(problem.split()[0], problem, mend=_MEND_HOSTED)
     with contextlib.suppress(OperatorError):
         yield from _doubtful(settings)
 

@@ -24,6 +24,8 @@ from pipeline.cli import (
     settings,
 )
 
+_MEND_FILE = "Check the path, its permissions and the space on its disk."
+
 
 class _Group(TyperGroup):
     """A group whose expected errors are one paragraph and an exit code, never a traceback."""
@@ -34,6 +36,11 @@ class _Group(TyperGroup):
         except CurationError as error:
             output.complain(error.message)
             raise typer.Exit(output.exit_code(error)) from error
+        except OSError as error:
+            if error.filename is None:  # no file: a closed pipe, which is typer's, or a bug
+                raise
+            output.complain(f"{error.filename} cannot be used ({error.strerror}). {_MEND_FILE}")
+            raise typer.Exit(output.USAGE) from error
 
 
 app = typer.Typer(

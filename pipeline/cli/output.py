@@ -1,6 +1,8 @@
 """What a command prints and how it ends: answers on stdout, all else on stderr, exit codes."""
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -75,14 +77,16 @@ def warn(text: str) -> None:
 
 def suggest(command: str, purpose: str) -> None:
     """Says which command is useful next."""
+    command = _through_door(command)
     notes.print(Text.assemble(f"{purpose}: ", (command, "bold cyan")), soft_wrap=True)
 
 
 def suggest_all(commands: Sequence[tuple[str, str]]) -> None:
     """Says which commands are useful next, each with what it is for."""
-    width = max(len(command) for command, _ in commands)
+    lines = [(_through_door(command), purpose) for command, purpose in commands]
+    width = max(len(command) for command, _ in lines)
     note("Next:")
-    for command, purpose in commands:
+    for command, purpose in lines:
         line = Text.assemble("  ", (f"{command:<{width}}", "bold cyan"), f"  {purpose}")
         notes.print(line, soft_wrap=True)
 
@@ -109,3 +113,12 @@ def moment(timestamp: float | None) -> str:
     if timestamp is None:
         return ""
     return datetime.fromtimestamp(timestamp, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _through_door(command: str) -> str:
+    """Returns a command as it is typed outside: one of a sandbox goes through its door."""
+    door = os.environ.get("SANDBOX_DOOR")
+    if not (door and command.startswith("curate ")):
+        return command
+    near = os.path.relpath(door)
+    return f"{shlex.quote(door if near.startswith(os.pardir) else near)} {command}"

@@ -20,7 +20,7 @@ def status(run_id: RunId, *, as_json: Json = False) -> None:
         return
     look = watch.look_at(run_id)
     output.answer(Group(RunView(look), facts_view(look.run)))
-    suggest_next(look.run)
+    suggest_next(look.run, besides="status")
 
 
 def cancel(run_id: RunId, *, as_json: Json = False) -> None:

@@ -29,6 +29,7 @@ def settings(*, as_json: Json = False) -> None:
         output.answer(_view(found))
     _warn_of_misspelt()
     problems = [setting.problem for setting in found if setting.problem]
+    problems += _unusable_by_celery()
     for problem in problems:
         output.complain(problem)
     if problems:
@@ -64,3 +65,10 @@ def _warn_of_misspelt() -> None:
 
     for finding in misspelt_settings(os.environ, known=FLOWER_VARIABLES):
         output.warn(f"{finding.found} {finding.mend}")
+
+
+def _unusable_by_celery() -> list[str]:
+    from pipeline.processes import wrong_celery_settings  # noqa: PLC0415  # Flower loads slowly
+    from workers.base import wiring  # noqa: PLC0415  # as above
+
+    return [f"{finding.found} {finding.mend}" for finding in wrong_celery_settings(wiring())]

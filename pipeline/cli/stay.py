@@ -1,5 +1,6 @@
 """Stays with a run until it has ended; Ctrl-C asks what is to become of it."""
 
+import signal
 import sys
 from enum import StrEnum
 from typing import NoReturn
@@ -28,6 +29,8 @@ def stay(run_id: str, *, as_json: bool) -> NoReturn:
     Raises:
         Exit: Always; 130 when it was left alone before its end.
     """
+    # The default would leave the terminal without its cursor.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         run = _follow(run_id)
     except LedgerUnavailable:
@@ -52,9 +55,10 @@ def print_accepted(run_id: str, *, as_json: bool) -> None:
     suggest_next(run)
 
 
-def suggest_next(run: Run) -> None:
-    """Says what can be done with the run as it is."""
-    output.suggest_all([(f"curate {word} {run.name}", why) for word, why in _next_of(run)])
+def suggest_next(run: Run, *, besides: str = "") -> None:
+    """Says what can be done with the run as it is, besides the command that was just used."""
+    words = [(word, why) for word, why in _next_of(run) if word != besides]
+    output.suggest_all([(f"curate {word} {run.name}", why) for word, why in words])
 
 
 def _next_of(run: Run) -> list[tuple[str, str]]:

@@ -59,8 +59,8 @@ def follow(run_ids: Sequence[str], show: Show) -> list[Run]:
 
 @contextmanager
 def progress() -> Iterator[Show]:
-    """Shows progress on stderr: live on a terminal, one line for each change elsewhere."""
-    if not output.notes.is_terminal:
+    """Shows progress on stderr: live on a terminal that can, else one line for each change."""
+    if not output.notes.is_terminal or output.notes.is_dumb_terminal:
         yield _Lines().show
         return
     with Live(console=output.notes, refresh_per_second=_FRAMES_PER_S) as live:

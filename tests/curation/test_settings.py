@@ -67,6 +67,8 @@ def test_settings__missing() -> None:
         ("run", "POLL_INTERVAL_S", "-1", "greater than 0"),
         ("run", "RUN_DEADLINE_S", "inf", "a finite number"),
         ("run", "LEASE_TTL_S", "nan", ""),
+        ("pexels", "PEXELS_API_URL", "api.pexels.com", "'^https?://"),
+        ("lightly", "LIGHTLY_SERVER_LOCATION", "api.lightly.ai", "'^https?://"),
     ],
 )
 def test_settings__malformed(

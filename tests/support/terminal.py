@@ -50,6 +50,10 @@ class Terminal:
         """Types on the keyboard."""
         os.write(self._descriptor, keys.encode())
 
+    def send(self, number: int) -> None:
+        """Sends the program a signal."""
+        self._process.send_signal(number)
+
     def end(self) -> int:
         """Reads all that is still shown, and returns the exit code."""
         while self._read():

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +152,22 @@ def test_bug__shows_its_traceback(ledger: Ledger, curate: Curate) -> None:
     result = curate("status", "broken")
 
     assert isinstance(result.exception, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("door", "expected"),
+    [
+        ("", "curate status calm-amber-otter"),
+        ("{here}/my box/enter", "'my box/enter' curate status calm-amber-otter"),
+        ("/elsewhere/enter", "/elsewhere/enter curate status calm-amber-otter"),
+    ],
+)
+def test_suggest_all__leads_through_the_door_of_a_sandbox(
+    door: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next command can be copied as it is, inside a sandbox and outside."""
+    monkeypatch.setenv("SANDBOX_DOOR", door.format(here=Path.cwd()))
+
+    output.suggest_all([("curate status calm-amber-otter", "look")])
+
+    assert capsys.readouterr().err == f"Next:\n  {expected}  look\n"

@@ -99,6 +99,16 @@ def test_run__wrong_request_is_2(
     assert ledger.runs.newest(9) == []
 
 
+@pytest.mark.parametrize("source", ["", " "])
+def test_run__an_empty_source_is_2(source: str, ledger: Ledger, curate: Curate) -> None:
+    """A variable of the caller's that is not set is no wish for the current folder."""
+    result = curate("run", source, "--backend", "engine")
+
+    assert result.exit_code == 2
+    assert f"The video source {source!r} is of no known kind" in result.stderr
+    assert ledger.runs.newest(1) == []
+
+
 def test_run__key_of_another_request_is_2(ledger: Ledger, curate: Curate) -> None:
     """An idempotency key belongs to one request; the message names the run that has it."""
     run_id = new_run(ledger, idempotency_key="k")
@@ -223,6 +233,16 @@ def test_status__shows_steps_error_and_next_command(ledger: Ledger, curate: Cura
     assert "Why: source:empty" in result.stdout
     assert "/clip.mp4 is empty. Check the file." in result.stdout
     assert f"curate resume {run_name(run_id)}" in result.stderr
+
+
+def test_status__does_not_name_itself_as_next(ledger: Ledger, curate: Curate) -> None:
+    """What a person has just done is not what to do next."""
+    run_id = new_run(ledger)
+
+    result = curate("status", run_id)
+
+    assert f"curate cancel {run_name(run_id)}" in result.stderr
+    assert "curate status" not in result.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "cancel", "resume", "report", "logs"])

@@ -6,6 +6,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sandbox.processes import Supervisor
 from tests.support.cli import FOREIGN, start
 
@@ -48,6 +50,17 @@ def test_sandbox__in_a_folder_of_something_else_is_1(tmp_path: Path) -> None:
 
     assert (process.returncode, stdout) == (1, "")
     assert "has other files in it" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("command", ["sandbox", "demo"])
+def test_sandbox__in_a_folder_that_cannot_be_is_2(command: str) -> None:
+    """A place where nothing can be written is one sentence with the path and the reason."""
+    with start(command, "--data", "/proc/sandbox") as process:
+        stdout, stderr = process.communicate()
+
+    assert (process.returncode, stdout) == (2, "")
+    assert "Error: /proc/sandbox cannot be used (No such file or directory)." in stderr
     assert "Traceback" not in stderr
 
 

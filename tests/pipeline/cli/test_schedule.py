@@ -56,7 +56,7 @@ def test_list__has_the_setting_too(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("nightly", "--cron", "0 6 * *"), "--cron '0 6 * *' is no schedule"),
+        (("nightly", "--cron", "0 6 * *"), "is no schedule: it has 4 fields, not 5. Give"),
         (("nightly", "--cron", "61 * * * *"), "--cron '61 * * * *' is no schedule"),
         (("nightly", "--cron", "0 6 * * moonday"), "--cron '0 6 * * moonday' is no schedule"),
         (("nightly", "--cron", "0 0 30 2 *"), "--cron '0 0 30 2 *' never comes"),

@@ -119,3 +119,15 @@ def test_settings__names_the_file(tmp_path: Path) -> None:
     assert items["POLL_INTERVAL_S"]["origin"] == str(file)
     assert items["LEASE_TTL_S"]["origin"] == "environment"
     assert "Did you mean POLL_INTERVAL_S?" in stderr
+
+
+def test_settings__a_schedule_that_is_none_is_2(
+    curate: Curate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only Celery can judge is said here too."""
+    monkeypatch.setenv("SCHEDULE_CRON", "nightly")
+
+    result = curate("settings")
+
+    assert result.exit_code == 2
+    assert "Error: SCHEDULE_CRON: 'nightly' is no schedule." in result.stderr

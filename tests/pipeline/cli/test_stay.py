@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -99,3 +100,27 @@ def test_live__ends_while_nobody_looks(run_id: str, ledger: Ledger, valkey: str)
     assert exit_code == 1
     assert "Why: source:empty" in screen.text
     assert f"curate logs {run_name(run_id)}" in screen.text
+
+
+def test_sigterm__gives_the_cursor_back(run_id: str, ledger: Ledger, valkey: str) -> None:
+    """Whoever ends the watching by SIGTERM ends neither the run nor the use of the terminal."""
+    with terminal(*ASK, variables={"REDIS_URL": valkey}) as screen:
+        screen.read_until("release_instance")
+        screen.send(signal.SIGTERM)
+        exit_code = screen.end()
+
+    hidden, shown = screen.raw.rfind("\x1b[?25l"), screen.raw.rfind("\x1b[?25h")
+    assert exit_code == 128 + signal.SIGTERM
+    assert -1 < hidden < shown
+    assert ledger.runs.get(run_id).outcome is None
+
+
+def test_live__on_a_dumb_terminal_is_lines(run_id: str, ledger: Ledger, valkey: str) -> None:
+    """A terminal that cannot draw over what it has shown gets a line for each change."""
+    with terminal(*ASK, variables={"REDIS_URL": valkey, "TERM": "dumb"}) as screen:
+        screen.read_until(f"{run_name(run_id)}  run pending")
+        end(ledger, run_id, Outcome.COMPLETED)
+        exit_code = screen.end()
+
+    assert exit_code == 0
+    assert f"{run_name(run_id)}  run completed" in screen.text
