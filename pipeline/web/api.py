@@ -21,6 +21,8 @@ from pipeline.web.problems import Problem, problem, status_of
 from pipeline.web.search import Search, find_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
 _ABOUT = (
@@ -169,13 +171,18 @@ def _our_error(_: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [f"{_field(item['loc'])}: {item['msg']}" for item in error.errors()]
+    faults = [_fault(item) for item in error.errors()]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "request:invalid", "; ".join(faults))
 
 
-def _field(loc: tuple[int | str, ...]) -> str:
+def _fault(item: Mapping[str, Any]) -> str:
     # The first part says where it was: body, query, header.
-    return ".".join(str(part) for part in loc[1:]) or str(loc[0])
+    place, *names = item["loc"]
+    if item["type"] == "json_invalid":
+        return f"The body is no JSON ({item['ctx']['error']}, at character {names[0]})"
+    if not names:
+        return f"The {place} must be a JSON object, sent with `Content-Type: application/json`"
+    return f"{'.'.join(map(str, names))}: {item['msg']}"
 
 
 def _http_error(_: Request, error: Exception) -> JSONResponse:

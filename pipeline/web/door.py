@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from pipeline.web.lines import READING
 from pipeline.web.login import CHALLENGE, has_login, has_ticket
+from pipeline.web.problems import problem
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -70,7 +71,7 @@ class Door:
             return
         body = await _body(headers, receive)
         if body is None:
-            await _refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)(scope, receive, send)
+            await problem(_LARGE, "request:too-large", _TOO_LARGE)(scope, receive, send)
             return
         app = self.api if _is_for_api(scope, headers) else self._pages(scope, headers)
         await app(scope, _replay(body, receive), send)
@@ -87,6 +88,7 @@ _OPEN = frozenset({"/health"})
 _TICKETED = re.compile(r"/runs/([^/]+)/report/([^/]+)/frames/[^/]+")
 _NO_LOGIN = "Give the user and the password of WEB_BASIC_AUTH; the HTTP API wants a bearer token."
 _WRONG_HOST = "This server answers to 127.0.0.1 and localhost only. Open it by one of these names."
+_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _TOO_LARGE = f"A request may have at most {MAX_BODY_BYTES} bytes."
 
 

@@ -90,8 +90,6 @@ class _Answer:
 
     def tell(self, scope: Scope) -> None:
         status = self.status or 0
-        # Pages look again every other second: who only looks, and may, is not worth a line.
-        is_look = scope["method"] in READING and status < HTTPStatus.BAD_REQUEST
         facts = {
             "method": scope["method"],
             "path": _TICKET.sub("…", scope["path"]),
@@ -100,4 +98,12 @@ class _Answer:
         }
         if made := _OF_RUN.match(self._location):
             facts["run_id"] = made[1]
-        log.log(logging.DEBUG if is_look else logging.INFO, "Request answered", extra=facts)
+        log.log(_level(scope["method"], status), "Request answered", extra=facts)
+
+
+def _level(method: str, status: int) -> int:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return logging.WARNING
+    # Pages look again every other second: who only looks, and may, is not worth a line.
+    is_look = method in READING and status < HTTPStatus.BAD_REQUEST
+    return logging.DEBUG if is_look else logging.INFO

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query
@@ -20,7 +20,9 @@ from fastapi.responses import (
 )
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import Request  # noqa: TC002  # FastAPI reads the annotation
 
+from curation.budget import this_month
 from curation.errors import CurationError
 from curation.ledger.bill import billed_days
 from pipeline import client, costs
@@ -31,9 +33,6 @@ from pipeline.web.problems import headers_of, status_of
 from pipeline.web.reference import operations
 from pipeline.web.search import MOST_SEARCHED, Search, find_runs
 from pipeline.web.words import environment
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 _FOLDER = Path(__file__).parent
 _FRAMES_PER_PAGE = 60
@@ -161,6 +160,7 @@ def show_cost() -> Response:
         "cost",
         total=costs.total([*sources, unheld]),
         unheld=unheld,
+        budget=this_month(ledger.store, client.settings().cost),
         days=costs.by_day(runs, billed, price)[:_DAYS],
         sources=sources,
         runs=runs[:50],
@@ -185,9 +185,14 @@ def create_pages(api: FastAPI) -> FastAPI:
         return JSONResponse(api.openapi())
 
     @_read(pages.router, "/docs")
-    def show_api() -> Response:
-        is_on = client.settings().web.api_token is not None
-        return _page("docs", api=api.openapi()["info"], operations=operations(api), is_on=is_on)
+    def show_api(request: Request) -> Response:
+        return _page(
+            "docs",
+            api=api.openapi()["info"],
+            address=str(request.base_url),
+            operations=operations(api),
+            is_on=client.settings().web.api_token is not None,
+        )
 
     pages.add_exception_handler(CurationError, _our_error)
     pages.add_exception_handler(RequestValidationError, _invalid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ LOW_CONTRAST = """() => {
 }"""
 
 
+# Redis has 2.5 s to answer, which is not always enough for a machine under load. The page says then
+# that one is to load it again, and so does a person.
+_AGAIN = 10
+
+
 @dataclass(frozen=True)
 class Look:
     """A page that is open.
@@ -71,6 +77,11 @@ def open_page(window: BrowserContext, address: str) -> Iterator[Look]:
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
     answer = page.goto(address)
+    for _ in range(_AGAIN):
+        if answer is None or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            break
+        noise.clear()
+        answer = page.reload()
     assert answer
     assert page.viewport_size
     yield Look(page, answer.status, page.viewport_size["width"], noise)

@@ -26,8 +26,10 @@ def variables(broker: str, rclone_endpoint: str) -> dict[str, str]:
     """The settings of an installation with pages and API."""
     return s3_environment(rclone_endpoint) | {
         "API_TOKEN": TOKEN,
+        "BUDGET_PER_MONTH": "50",
         "EC2_INSTANCE_ID": INSTANCE_ID,
         "FLOWER_URL": "http://127.0.0.1:5555/",
+        "INSTANCE_PRICE_PER_HOUR": "0.526",
         "REDIS_URL": broker,
         "S3_INPUT_BUCKET": f"s3://{BUCKET}/videos/",
         "S3_LIGHTLY_BUCKET": f"s3://{BUCKET}/results/",

@@ -112,13 +112,22 @@ def test_ask_for_run__refuses_what_is_wrong(
     assert words in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", ["not json", "[]", "{", '{"source": 7}'])
-def test_ask_for_run__refuses_what_is_no_request(site: Site, body: str) -> None:
-    """Anything but a JSON object of a request is a problem, too."""
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("not json", "The body is no JSON (Expecting value, at character 0)"),
+        ("{", "The body is no JSON (Expecting property name"),
+        ("[]", "The body must be a JSON object, sent with `Content-Type: application/json`"),
+        ('{"source": 7}', "source: Input should be a valid string"),
+    ],
+)
+def test_ask_for_run__refuses_what_is_no_request(site: Site, body: str, words: str) -> None:
+    """Anything but a JSON object of a request is a problem, too, and the sentence says why."""
     answer = site.api("POST", "/runs", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.status_code == 422
     assert answer.json()["code"] == "request:invalid"
+    assert answer.json()["detail"].startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +256,7 @@ def test_requests__are_limited(site: Site) -> None:
     unannounced = site.api("POST", "/runs", data=iter([b" " * 40_000] * 2))
 
     assert [announced.status_code, unannounced.status_code] == [413, 413]
+    assert announced.json()["code"] == "request:too-large"
 
 
 def test_secrets__are_in_no_answer(site: Site) -> None:

@@ -37,7 +37,7 @@ PAGES = {
     "/runs/{hosted}/frames": ["with the hosted service", "hosted-042-mp4.png"],
     "/runs/{selecting}/frames": ["There are none yet"],
     "/instances": [INSTANCE_ID, "running", "{selecting}", "over in", "Watchdog"],
-    "/cost": ["By day", "By source", "/videos/bikes.mp4", "Frames selected"],
+    "/cost": ["By day", "By source", "/videos/bikes.mp4", "Frames selected", "% of 50.00 USD"],
     "/docs": ["POST", "/runs/{run_id}/resume", "Idempotency-Key", "Share of frames to keep"],
 }
 EMPTY = {
