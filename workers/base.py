@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,6 +22,7 @@ from curation.settings import MAX_SHARE_OF_VISIBILITY, Settings
 from curation.states import Outcome, RunState, StepName, StepState
 from curation.steps.deadline import deadline_error, is_over, remaining_s
 from curation.wiring import Wiring
+from workers.owners import is_dead, new_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
             run_id: The run.
             work: The step; it answers with a verdict or raises.
         """
-        turn = Turn(run_id, self.step, owner=uuid.uuid4().hex, number=self.request.retries)
+        turn = Turn(run_id, self.step, owner=new_owner(), number=self.request.retries)
         with bearing_the_ledger(self, run_id):
             delivery = self._admit(turn)
             if delivery:
@@ -136,7 +136,7 @@ class StepTask(Task):  # type: ignore[type-arg]  # celery's Task takes type argu
     def _admit(self, turn: Turn) -> Delivery | None:
         ledger = wiring().ledger
         admission, number = ledger.steps.begin(
-            turn, implies=self.implies, after_outcome=self.after_outcome
+            turn, implies=self.implies, after_outcome=self.after_outcome, is_dead=is_dead
         )
         if admission is Admission.BUSY:
             raise self.retry(countdown=number + random.random())  # noqa: S311  # spreads copies

@@ -10,6 +10,8 @@ from curation.errors import RunEnded
 from curation.ledger import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from curation.ledger.store import Store
     from curation.states import RunState, StepName, StepState
 
@@ -60,7 +62,12 @@ class StepLedger:
         self._store = store
 
     def begin(
-        self, turn: Turn, *, implies: RunState | None, after_outcome: bool
+        self,
+        turn: Turn,
+        *,
+        implies: RunState | None,
+        after_outcome: bool,
+        is_dead: Callable[[str], bool] = lambda _: False,
     ) -> tuple[Admission, float]:
         """Asks to work on the step.
 
@@ -68,24 +75,25 @@ class StepLedger:
             turn: The delivery.
             implies: State that the run moves to when it is not yet there.
             after_outcome: Whether the step has work to do when the run has its outcome.
+            is_dead: Whether the delivery of that name has died for certain; its hold is then over.
 
         Returns:
             The answer; with `BUSY` the seconds after which to ask again, with `GO` the number of
             deliveries that died while they worked on the step.
         """
-        answer: list[str] = self._store.script(
-            "begin_step",
-            [keys.run_key(turn.run_id), keys.COUNTERS],
-            [
-                self._store.now(),
-                turn.step,
-                turn.number,
-                turn.owner,
-                HOLD_S,
-                implies or "",
-                int(after_outcome),
-            ],
-        )
+        asked: list[str | float] = [turn.step, turn.number, turn.owner, HOLD_S]
+        asked += [implies or "", int(after_outcome)]
+
+        def ask(dead: str) -> list[str]:
+            touched = [keys.run_key(turn.run_id), keys.COUNTERS]
+            answer: list[str] = self._store.script(
+                "begin_step", touched, [self._store.now(), *asked, dead]
+            )
+            return answer
+
+        answer = ask("")
+        if answer[0] == Admission.BUSY and is_dead(answer[2]):
+            answer = ask(answer[2])
         return Admission(answer[0]), float(answer[1]) if len(answer) > 1 else 0.0
 
     def hold(self, turn: Turn, *, after_outcome: bool = False) -> None:

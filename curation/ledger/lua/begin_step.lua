@@ -1,8 +1,9 @@
 -- Lets exactly one delivery at a time work on a step, and drops deliveries that came too late.
 -- KEYS: run, counters
 -- ARGV: now, step, turn (how often this message was sent again), owner, hold in seconds,
---       run state that the step implies ('' if none), '1' if the step goes on after the outcome
--- Answers: gone | ended | done | stale | busy, seconds | go, deliveries that died in the step
+--       run state that the step implies ('' if none), '1' if the step goes on after the outcome,
+--       owner that is known to be dead ('' if none)
+-- Answers: gone | ended | done | stale | busy, seconds, owner | go, deliveries that died in the step
 local run, now, step, turn = KEYS[1], tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 if redis.call('EXISTS', run) == 0 then return {'gone'} end
 if redis.call('HEXISTS', run, 'ended_at') == 1 then return {'ended'} end
@@ -17,7 +18,9 @@ if until_ > now + ARGV[5] then
   until_ = now + ARGV[5]
   redis.call('HSET', run, step .. '.held_until', until_)
 end
-if owner and owner ~= ARGV[4] and until_ > now then return {'busy', tostring(until_ - now)} end
+if owner and owner ~= ARGV[4] and owner ~= ARGV[8] and until_ > now then
+  return {'busy', tostring(until_ - now), owner}
+end
 if redis.call('HEXISTS', run, 'outcome') == 1 and ARGV[7] ~= '1' then return {'ended'} end
 if owner and owner ~= ARGV[4] then
   redis.call('HINCRBY', run, step .. '.deaths', 1)

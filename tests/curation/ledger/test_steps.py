@@ -51,6 +51,21 @@ def test_begin__takes_over_from_a_dead_delivery(ledger: Ledger, clock: Clock) ->
     assert (admission, deaths) == (Admission.GO, 1.0)
 
 
+def test_begin__does_not_wait_for_a_delivery_that_is_known_to_be_dead(ledger: Ledger) -> None:
+    """The hold of a process that has died is over; that of another one is respected."""
+    run_id = new_run(ledger)
+    turn = Turn(run_id, STEP, owner="b", number=0)
+    begin(ledger, run_id, "a")
+
+    def ask(dead: str) -> tuple[Admission, float]:
+        return ledger.steps.begin(
+            turn, implies=None, after_outcome=False, is_dead=lambda owner: owner == dead
+        )
+
+    assert ask("c")[0] is Admission.BUSY
+    assert ask("a") == (Admission.GO, 1.0)
+
+
 def test_begin__drops_copies_of_earlier_messages(ledger: Ledger) -> None:
     """Once the next message is sent, a copy of an earlier one is stale."""
     run_id = new_run(ledger)
