@@ -36,7 +36,7 @@ def cancel(run_id: RunId, *, as_json: Json = False) -> None:
     else:
         # What it was to end as before, stands.
         output.note(f"Run {run.name} will end as {run.outcome} when its instance is given back.")
-        suggest_next(run)
+        suggest_next(run, besides="cancel")
 
 
 def resume(run_id: RunId, *, as_json: Json = False) -> None:

@@ -264,6 +264,8 @@ def test_cancel__decides_the_outcome(ledger: Ledger, curate: Curate) -> None:
     assert result.exit_code == 0
     assert ledger.runs.get(run_id).outcome is Outcome.CANCELED
     assert f"Run {run_name(run_id)} will end as canceled" in result.stderr
+    assert f"curate status {run_name(run_id)}" in result.stderr
+    assert "curate cancel" not in result.stderr
 
 
 def test_cancel__an_ended_run_stays_as_it_is(ledger: Ledger, curate: Curate) -> None:
