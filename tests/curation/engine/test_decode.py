@@ -224,3 +224,20 @@ def test_frames__of_any_damaged_file_end_in_frames_or_in_a_request_error(
     with suppress(RequestError):
         frames, _ = decode(bytes(content))
         assert [frame.number for frame in frames] == list(range(len(frames)))
+
+
+@pytest.mark.parametrize(("seen_at", "is_exact"), [(None, True), (160, False), (200, True)])
+def test_frames__may_be_coarse_where_they_are_seen_much_smaller(
+    seen_at: int | None, tmp_path: Path, *, is_exact: bool
+) -> None:
+    """A fourth of the side or less hardly shows whether the edges of blocks were smoothed."""
+    path = write_scenes(tmp_path / "large.mp4", [2], size=(1280, 720), options={"crf": "40"})
+
+    shown = []
+    for side in (None, seen_at):
+        with path.open("rb") as file, open_video(file, name="large.mp4", seen_at=side) as video:
+            shown.append([video.pixels(frame, size=160).astype(int) for frame in video.frames()])
+
+    exact, other = np.array(shown[0]), np.array(shown[1])
+    assert np.array_equal(exact, other) == is_exact
+    assert np.abs(exact - other).mean() < 2
