@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from redis import Redis
 
 from tests.support.cloud import cloud_server
@@ -138,6 +138,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip("No Chromium is installed; .ci/run installs it.")
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
+    expect.set_options(timeout=60_000)  # a slow machine's
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=quiet)
         yield chromium

@@ -51,6 +51,8 @@ LOW_CONTRAST = """() => {
 # Redis has 2.5 s to answer, which is not always enough for a machine under load. The page says then
 # that one is to load it again, and so does a person.
 _AGAIN = 10
+# A slow machine's, not a page's.
+_PATIENCE_MS = 90_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def open_page(window: BrowserContext, address: str) -> Iterator[Look]:
     page, noise = window.new_page(), list[str]()
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
+    page.set_default_timeout(_PATIENCE_MS)
     answer = page.goto(address)
     for _ in range(_AGAIN):
         if answer is None or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:

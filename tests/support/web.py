@@ -93,7 +93,7 @@ def serve(
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: process.poll() is not None or _answers(url))
+        wait_until(lambda: process.poll() is not None or _answers(url), limit_s=120)
         yield url
     finally:
         process.terminate()

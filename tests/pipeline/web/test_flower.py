@@ -47,7 +47,7 @@ def flower(variables: dict[str, str], site: Site) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     run_id = site.runs["selecting"]
     try:
-        wait_until(lambda: process.poll() is not None or has_seen(url, variables, run_id))
+        wait_until(lambda: has_seen(url, variables, run_id), limit_s=120)
         yield url
     finally:
         process.terminate()

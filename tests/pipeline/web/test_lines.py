@@ -134,4 +134,4 @@ def next_of(log: Path, before: int, count: int) -> list[dict[str, object]]:
         lines = answered(log)[before:]
         return lines if len(lines) >= count else None
 
-    return wait_until(found)
+    return wait_until(found, limit_s=60)

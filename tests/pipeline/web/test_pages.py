@@ -145,7 +145,7 @@ def test_run__follows_by_itself(site: Site, desk: BrowserContext, broker: str) -
         ledger = Ledger.over(Store(redis), retention_days=1, lease_ttl_s=900)
         try:
             ledger.engine.beat(run_id, 1, n_done=399)
-            look.page.get_by_text("399 of 400 frames").wait_for(timeout=20_000)
+            look.page.get_by_text("399 of 400 frames").wait_for()
         finally:
             ledger.engine.beat(run_id, 1, n_done=180)
 
