@@ -86,7 +86,7 @@ def ask_for_run(asked: _Asked = None, key: _Key = None) -> Response:
 
 @router.get("")
 def list_runs(search: Annotated[Search, Query()]) -> dict[str, Any]:
-    """Lists runs, the newest first, as `curate list --json` does."""
+    """Lists runs, the newest first, as `curate list --json` does; searches the newest 1,000."""
     runs, _ = find_runs(search)
     return {"schema": 1, "items": [run.model_dump(mode="json", by_alias=True) for run in runs]}
 
