@@ -6,6 +6,8 @@ loads only what it works with.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from functools import cached_property, partial
 from pathlib import Path
 from random import SystemRandom
@@ -256,3 +258,10 @@ class Wiring:
 
         yield from lightly_problems(new_run_id(0.0), self.settings.lightly)
         yield from s3_problems(self.settings.s3)
+
+
+def load_lightly() -> None:
+    """Imports the client of hosted Lightly now; without this the first run to need it does."""
+    # Where it is not installed a run says so.
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("curation.adapters.selection.lightly_client")

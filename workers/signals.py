@@ -13,6 +13,7 @@ from celery.signals import (
     celeryd_init,
     task_postrun,
     task_prerun,
+    worker_init,
     worker_process_shutdown,
     worker_shutdown,
 )
@@ -23,6 +24,7 @@ from curation.models import RUN_ID_PATTERN
 from curation.settings import Settings, check_waits
 from curation.states import StepName
 from curation.telemetry import set_up
+from curation.wiring import load_lightly
 from workers.base import StepTask, wiring
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from celery import Task
     from celery.app.utils import Settings as Configuration
+    from celery.worker import WorkController
 
 _BROKEN_CELERY = "5.7.0"
 
@@ -50,6 +53,17 @@ def check_settings(conf: Configuration, **_: object) -> None:
             f"curation: celery {_BROKEN_CELERY} ends when Redis blinks (docs/adr/0015). Install "
             "the locked one: pip install --no-deps --require-hashes -r requirements.txt"
         )
+
+
+@worker_init.connect
+def load_before_the_pool(sender: WorkController, **_: object) -> None:
+    """Loads the Lightly client, if it will be needed, before there are processes for tasks.
+
+    A task's time limit may cut the import off on a busy machine, and half an import cannot be made
+    again: the client's models refuse to be declared twice. And the pool's processes share it.
+    """
+    if Settings.load().lightly.token and "selection" in sender.app.amqp.queues.consume_from:
+        load_lightly()
 
 
 def time_limits_s(conf: Configuration) -> list[float]:
