@@ -18,7 +18,6 @@ from curation.steps.watch import keep_watch
 from workers.base import StepTask, wiring
 
 if TYPE_CHECKING:
-    from curation.steps.instance import Machine
     from curation.steps.verdict import Verdict
     from workers.base import Delivery
 
@@ -53,44 +52,37 @@ def ingest_video(self: IngestTask, run_id: str) -> None:
     self.perform(run_id, _ingest)
 
 
-class _Watch:
-    """Says when the instance's own lease is to be looked after: as often as by looks."""
+class _KeepAlive:
+    """Renews the claim on the step, and what keeps the instance that waits for the video.
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._due_at = 0.0
-
-    def is_due(self) -> bool:
-        """Whether it is time again."""
-        now = time.monotonic()
-        is_due = now >= self._due_at
-        if is_due:
-            self._due_at = now + self._every_s
-        return is_due
-
-
-def _keep_instance(run_id: str, machine: Machine, watch: _Watch) -> None:
-    """The instance waits for this video: a long upload must not cost the run its lease.
-
-    Nor its instance, which powers itself off when nobody renews the lease there.
+    A long upload must not cost the run its lease; nor its instance, which powers itself off when
+    nobody renews the lease there.
     """
-    is_held = machine.leases.renew(run_id, machine.instance_id) is Lease.HELD
-    if is_held and watch.is_due():
-        keep_watch(run_id, machine)
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._watch_due_at = 0.0
+
+    def __call__(self) -> None:
+        self._delivery.keep_alive()
+        self.keep_instance()
+
+    def keep_instance(self) -> None:
+        """Renews the lease, and what is read without Redis as often as looks would do."""
+        here, run_id, now = self._delivery.wiring, self._delivery.run.run_id, time.monotonic()
+        machine = here.machine
+        if machine is None or machine.leases.renew(run_id, machine.instance_id) is not Lease.HELD:
+            return
+        if now >= self._watch_due_at:
+            self._watch_due_at = now + here.settings.run.poll_interval_s
+            keep_watch(run_id, machine)
 
 
 def _ingest(delivery: Delivery) -> Verdict:
     here, run = delivery.wiring, delivery.run
-    watch = _Watch(here.settings.run.poll_interval_s)
     slice_ends = time.monotonic() + _SLICE_SHARE * here.settings.broker.visibility_timeout_s
-
-    def keep_alive() -> None:
-        delivery.keep_alive()
-        if here.machine:
-            _keep_instance(run.run_id, here.machine, watch)
-
-    if here.machine:  # a delivery that fails at once was at work too
-        _keep_instance(run.run_id, here.machine, watch)
+    keep_alive = _KeepAlive(delivery)
+    keep_alive.keep_instance()  # a delivery that fails at once was at work too
     if adopt_video(run, objects=here.storage, ledger=here.upload_ledger, keep_alive=keep_alive):
         return SKIPPED
     video = ingest.ingest_video(
