@@ -141,7 +141,7 @@ def test_link_back__bears_another_flower(tmp_path: Path) -> None:
 def has_seen(url: str, variables: Mapping[str, str], run_id: str) -> bool:
     """Tells of a task, as a Celery worker would, and returns whether Flower has heard it."""
     with (
-        Celery(broker=variables["REDIS_URL"]) as app,
+        Celery(broker=variables["REDIS_URL"], set_as_current=False) as app,
         app.connection_for_write() as connection,
         app.events.Dispatcher(connection, hostname="ingest@tests") as dispatcher,
     ):
