@@ -88,10 +88,10 @@ def looks_view(looks: Sequence[Look]) -> Group:
 
 
 def selected(run: Run) -> str:
-    """Returns `25 of 250`, or nothing while that is not known."""
-    if run.selection.n_selected is None:
-        return ""
-    return f"{run.selection.n_selected} of {run.selection.n_frames}"
+    """Returns `25 of 250`, or nothing while that is not known; hosted Lightly tells only the 25."""
+    n_selected, n_frames = run.selection.n_selected, run.selection.n_frames
+    known = [str(n) for n in (n_selected, n_frames) if n is not None]
+    return "" if n_selected is None else " of ".join(known)
 
 
 def _title(run: Run, now: float, *, is_wide: bool) -> Text:
