@@ -1,6 +1,6 @@
 """Measures what a choice costs and how good it is, by the number of frames.
 
-Usage: python -m bench.choice [N ...] [--library-up-to N]
+Usage: python -m bench.choice [N ...] [--library-up-to N] [--weighted-up-to N]
 
 The embeddings are made up, but as those of a video are: scenes of very different lengths, a third
 of them seen before, motion as a random walk of very different speed, and a little noise.
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     Rows = NDArray[np.float16]
 
 _PROPORTION = 0.1
-_N_FEATURES = 1280
+# As the default embedder has them.
+_N_FEATURES = 448
+# The radius is that of so many frames at most, evenly spread: it costs more than the choice.
+_MOST_JUDGED = 50_000
 # Directions in which pictures differ at all; the k-th by this much.
 _SPREAD = np.arange(1, 201) ** -0.6
 # The rest of a run, as the issue's bar has it: 45 to 60 frames per CPU-second.
@@ -56,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 50_000, 100_000])
     parser.add_argument("--library-up-to", type=int, default=10_000)
+    parser.add_argument("--weighted-up-to", type=int, default=100_000)
     asked = parser.parse_args()
     for n_frames in asked.sizes:
         rows = embeddings(n_frames)
@@ -63,7 +67,8 @@ def main() -> None:
         if n_frames <= asked.library_up_to:
             _measure("library alone", rows, _library)
         _measure("diversity", rows, partial(_choose, config=diverse(_PROPORTION)))
-        _measure("weighted", rows, partial(_choose, config=parse_config(_WEIGHTED)))
+        if n_frames <= asked.weighted_up_to:
+            _measure("weighted", rows, partial(_choose, config=parse_config(_WEIGHTED)))
 
 
 def embeddings(n_frames: int, *, n_features: int = _N_FEATURES, seed: int = 0) -> Rows:
@@ -118,8 +123,8 @@ def _measure(name: str, rows: Rows, choose: Callable[[Rows], NDArray[np.int64]])
     chosen = choose(rows)
     cost = _cpu_s() - before
     peak_mb = max(resource.getrusage(who).ru_maxrss for who in _WHO) // 1024
-    view = View.of_all(rows)
-    radius = float(to_distance(nearest(view, view.take(chosen), _wait)[0]).max())
+    every = View(rows, np.arange(0, len(rows), -(-len(rows) // _MOST_JUDGED)))
+    radius = float(to_distance(nearest(every, View(rows, chosen), _wait)[0]).max())
     share = cost / (len(rows) / _RUN_FRAMES_PER_CPU_S)
     print(  # noqa: T201  # a bench talks to people
         f"choice, {len(rows)} frames, {name}: {cost:.1f} CPU-s ({share:.1%} of a run), "
