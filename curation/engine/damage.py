@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # Share of damaged frames above which a video is refused: what is left would say little about it.
 MAX_DAMAGED_SHARE = 0.5
+# Share of stray times above which the file's clock is wrong throughout, as that of files written
+# without presentation times is; the frames may be whole.
+_MAX_STRAY_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def strayed(timestamps_s: NDArray[np.float64]) -> NDArray[np.bool_]:
     before, at, after = timestamps_s[:-2], timestamps_s[1:-1], timestamps_s[2:]
     result = np.zeros(len(timestamps_s), np.bool_)
     result[1:-1] = (before < after) & ((at <= before) | (at >= after))
+    if result.sum() > _MAX_STRAY_SHARE * len(result):
+        result[:] = False
     return result
 
 

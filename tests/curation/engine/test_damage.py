@@ -143,25 +143,31 @@ def test_damaged__has_all_frames_that_zeros_have_changed(
 
 
 @pytest.mark.parametrize(
-    ("times", "expected"),
+    ("moved", "expected"),
     [
-        ([], []),
-        ([0.0], []),
-        ([0.0, 1.0, 2.0, 3.0], []),
-        ([0.0, 1.0, 7.0, 3.0, 4.0], [2]),
-        ([0.0, 2.0, -1.0, 3.0, 4.0], [2]),
+        ({}, []),
+        ({20: 70.0}, [20]),
+        ({20: -1.0}, [20]),
         # Either may be the damaged one.
-        ([0.0, 1.0, 0.5, 3.0, 4.0], [1, 2]),
-        ([0.0, 1.0, 1.0, 3.0, 4.0], [1, 2]),
-        # The clock begins anew, as in recordings that were joined.
-        ([7.0, 8.0, 9.0, 0.0, 1.0], []),
+        ({20: 21.0}, [20, 21]),
+        ({20: 70.0, 30: 3.0}, [20, 30]),
+        # A clock that is wrong throughout says nothing of the frames.
+        ({number: number - 2.0 for number in range(2, 60, 3)}, []),
     ],
 )
 def test_strayed__marks_frames_whose_time_is_not_between_their_neighbours(
-    times: list[float], expected: list[int]
+    moved: dict[int, float], expected: list[int]
 ) -> None:
-    """A damaged time moves one frame; a clock that goes on from elsewhere is no damage."""
+    """A damaged time moves one frame."""
+    times = [moved.get(number, float(number)) for number in range(60)]
+
     assert expected == np.flatnonzero(strayed(np.array(times))).tolist()
+
+
+@pytest.mark.parametrize("times", [[], [0.0], [7.0, 8.0, 9.0, 0.0, 1.0, 2.0]])
+def test_strayed__marks_none_where_the_clock_goes_on_from_elsewhere(times: list[float]) -> None:
+    """Recordings that were joined are whole."""
+    assert not strayed(np.array(times)).any()
 
 
 def test_find_damage__marks_what_refers_to_pictures_that_matroska_lost(tmp_path: Path) -> None:
