@@ -60,7 +60,7 @@ class EngineRoom:
     @property
     def queue(self) -> EngineQueue:
         """The selection backend, as `run_selection` has it."""
-        app = Celery(broker=self.broker)
+        app = Celery(broker=self.broker, set_as_current=False)
 
         def send(run_id: str) -> None:
             app.send_task("engine.select_frames", (run_id,), queue="engine")
