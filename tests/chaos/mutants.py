@@ -188,7 +188,11 @@ def _search_before_schedule() -> list[Change]:
     def blind(self: LightlyBackend, known: Any) -> Any:  # noqa: ANN401  # passed on
         return find(self, known) if known.scheduled_run_id else None
 
-    return [(LightlyBackend, "_find", blind)]
+    # Nor is the second one taken back, as it would be otherwise.
+    return [
+        (LightlyBackend, "_find", blind),
+        (LightlyBackend, "_cancel_surplus", lambda *_: None),
+    ]
 
 
 def _start_error() -> list[Change]:
