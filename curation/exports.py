@@ -32,6 +32,8 @@ class ExportFrame(_Known):
     timestamp_s: float
     order: int
     file: str
+    width: int
+    height: int
 
     @property
     def path(self) -> PurePosixPath:
@@ -46,8 +48,6 @@ class _Selection(_Known):
 
 class _Video(_Known):
     name: str
-    width: int | None
-    height: int | None
 
 
 class _Facts(_Known):
@@ -61,13 +61,11 @@ class Listing:
     Attributes:
         run_id: The run.
         video: File name of the video.
-        size: Width and height of all frames in pixels; zeros if there are none.
         frames: The frames, in order of choice.
     """
 
     run_id: str
     video: str
-    size: tuple[int, int]
     frames: list[ExportFrame]
 
     @classmethod
@@ -79,19 +77,17 @@ class Listing:
         """
         selection = _Selection.model_validate_json(selection_json)
         video = _Facts.model_validate_json(facts_json).video
-        size = (video.width or 0, video.height or 0)
-        return cls(selection.run_id, video.name, size, selection.selected)
+        return cls(selection.run_id, video.name, selection.selected)
 
 
 def coco(listing: Listing) -> bytes:
     """Returns the frames as a COCO dataset; names are relative to the folder of the frames."""
-    width, height = listing.size
     images = [
         {
             "id": frame.order + 1,
             "file_name": str(frame.path),
-            "width": width,
-            "height": height,
+            "width": frame.width,
+            "height": frame.height,
             "frame_number": frame.frame_number,
             "timestamp_s": frame.timestamp_s,
         }
@@ -127,14 +123,13 @@ def label_studio(listing: Listing, *, root: str) -> bytes:
 
 def cvat_manifest(listing: Listing) -> bytes:
     """Returns the frames as a manifest of CVAT that lies beside the folder `frames/`."""
-    width, height = listing.size
     lines: list[dict[str, object]] = [{"version": "1.1"}, {"type": "images"}]
     lines += [
         {
             "name": str("frames" / frame.path.with_suffix("")),
             "extension": frame.path.suffix,
-            "width": width,
-            "height": height,
+            "width": frame.width,
+            "height": frame.height,
             "meta": {"related_images": []},
         }
         for frame in listing.frames

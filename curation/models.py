@@ -210,6 +210,12 @@ class Selection(Record):
     report_uri: str | None = None
     progress: ShownProgress = None
 
+    @property
+    def in_words(self) -> str:
+        """Returns `25 of 250`, or nothing while that is not known; hosted Lightly tells the 25."""
+        known = [str(n) for n in (self.n_selected, self.n_frames) if n is not None]
+        return "" if self.n_selected is None else " of ".join(known)
+
 
 # As above.
 ShownVideo = Annotated[Video | None, BeforeValidator(_none_if_nulls), _shown(Video)]

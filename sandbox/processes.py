@@ -25,9 +25,6 @@ HOST = "127.0.0.1"
 # keeps calling a port of its own kind while the server restarts can end up connected to itself,
 # and then the server never gets its port back.
 SERVER_PORTS = range(15_000, 32_768)
-# Claims on ports, kept as long as this process lives: a server that starts slowly does not listen
-# yet when another one's port is looked for, here or in a process beside this one.
-_CLAIMS: list[socket.socket] = []
 N_LOG_LINES = 20
 LOOK_S = 0.05
 
@@ -182,10 +179,12 @@ def free_port() -> int:
     for port in random.SystemRandom().sample(SERVER_PORTS, k=100):
         claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            # In Linux's abstract namespace: no file is left, whatever becomes of this process.
+            # A server that starts slowly does not listen yet when another one's port is looked for,
+            # here or in a process beside this one. A name of Linux's abstract namespace goes when
+            # this process does, and no file is left.
             claim.bind(f"\0curation-port-{port}")
             probe.bind((HOST, port))
-            _CLAIMS.append(claim)
+            claim.detach()
             return port
         claim.close()
     message = f"100 ports of {HOST} were tried and all are taken."

@@ -47,12 +47,12 @@ class Pictures:
     Attributes:
         selected: The frames, in order of choice.
         thumbnails: Small JPEGs of the first few hundred of them, by frame number.
-        size: Height and width in pixels of the first; None if nothing was selected.
+        sizes: Width and height of each in pixels, by frame number; they may change within a video.
     """
 
     selected: list[SelectedFrame] = field(default_factory=list)
     thumbnails: dict[int, bytes] = field(default_factory=dict)
-    size: tuple[int, int] | None = None
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

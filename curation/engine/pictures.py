@@ -86,7 +86,7 @@ def write_pictures(
     for number, pixels in extract(video, numbers, timestamps_s=times_s, is_key=is_key):
         on_picture()
         height, width = pixels.shape[:2]
-        pictures.size = (height, width)
+        pictures.sizes[number] = (width, height)
         if number in shown:
             pictures.thumbnails[number] = thumbnail_of(pixels, aspect=width / height)
         write(files[number], form.encode(pixels), form.mime_type)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def facts_json(outcome: Outcome) -> bytes:
     """Returns `report_facts.json`."""
-    video, (height, width) = outcome.video, outcome.pictures.size or (None, None)
+    # Of the first; the report shows all of them in its shape.
+    sizes = iter(outcome.pictures.sizes.values())
+    video, (width, height) = outcome.video, next(sizes, (None, None))
     eligible = np.flatnonzero(~outcome.damage.mask)
     scores = compare(outcome.frames.embeddings, eligible, outcome.choice.indices)
     record = {

@@ -20,7 +20,7 @@ from curation.report.page import build_report
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from curation.engine.outcome import Outcome
+    from curation.engine.outcome import Outcome, Pictures, SelectedFrame
 
     NamedResult = tuple[str, bytes, str]
 
@@ -65,15 +65,20 @@ def selected_txt(outcome: Outcome) -> bytes:
 
 def selection_json(outcome: Outcome) -> bytes:
     """Returns the record of the selection."""
-    video = outcome.video
+    video, pictures = outcome.video, outcome.pictures
     record = {
         "schema": 1,
         "run_id": video.run_id,
         "video": {"uri": video.uri, "sha256": video.sha256, "n_frames": len(outcome.frames)},
         **outcome.facts,
-        "selected": [asdict(frame) for frame in outcome.pictures.selected],
+        "selected": [_listed(frame, pictures) for frame in pictures.selected],
     }
     return json.dumps(record, indent=2).encode() + b"\n"
+
+
+def _listed(frame: SelectedFrame, pictures: Pictures) -> dict[str, object]:
+    width, height = pictures.sizes[frame.frame_number]
+    return {**asdict(frame), "width": width, "height": height}
 
 
 _BINARY, _JSON = "application/octet-stream", "application/json"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from curation.models import Run
+from curation.states import Backend
 from pipeline import client
 from pipeline.cli import bucket, output
 from pipeline.cli.options import Json, RunId
@@ -32,8 +33,10 @@ def report(run_id: RunId, *, browser: _Open = True, as_json: Json = False) -> No
         output.complain(f"Run {run.name} has no results: it is {run.state}.")
         suggest_next(run)
         raise typer.Exit(output.FAILED)
+    # Hosted Lightly keeps its pictures, if it makes any.
+    is_ours = run.selection.backend is Backend.ENGINE
     places = {
-        "frames_uri": f"{names.rpartition('/')[0]}/frames/",
+        "frames_uri": f"{names.rpartition('/')[0]}/frames/" if is_ours else None,
         "filenames_uri": names,
         "report_uri": run.selection.report_uri,
     }

@@ -116,6 +116,6 @@ def _is_picture(path: Path) -> bool:
 
 def _title(run: Run, n_shown: int) -> str:
     name = Path(run.request.source).name
-    chosen = f"{run.selection.n_selected} of {run.selection.n_frames} frames"
+    chosen = f"{run.selection.in_words} frames"
     shown = f"  ·  the first {n_shown}" if n_shown < (run.selection.n_selected or 0) else ""
     return f"{chosen}{shown}  ·  {name}"

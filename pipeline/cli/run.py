@@ -17,7 +17,6 @@ from pipeline.cli import each as every
 from pipeline.cli import output, plan
 from pipeline.cli.options import Json
 from pipeline.cli.stay import print_accepted, stay, suggest_next
-from pipeline.cli.view import selected
 
 _Source = Annotated[
     str | None,
@@ -197,7 +196,7 @@ def _sha256(path: Path) -> str | None:
 
 def _tell_curated(run: Run) -> None:
     output.note(
-        f"The same video is curated already, in the same way: {selected(run)} frames, "
+        f"The same video is curated already, in the same way: {run.selection.in_words} frames, "
         f"by {run.name}. Nothing was started; --force curates it again."
     )
     output.answer(run.run_id)

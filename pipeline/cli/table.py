@@ -9,7 +9,7 @@ from rich.text import Text
 
 from curation.links import public_url
 from pipeline.cli.output import age
-from pipeline.cli.view import STYLES, selected
+from pipeline.cli.view import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ _CELLS: dict[str, Callable[[Run, float], str | Text]] = {
     "NAME": lambda run, _: run.name,
     "STATE": lambda run, _: Text(run.state, style=STYLES.get(run.state, "cyan")),
     "AGE": lambda run, now: age(now - run.created_at),
-    "FRAMES": lambda run, _: selected(run),
+    "FRAMES": lambda run, _: run.selection.in_words,
     "ERROR": lambda run, _: Text(run.error.code if run.error else "", style="red"),
     "SOURCE": lambda run, _: Text(public_url(run.request.source)),
 }

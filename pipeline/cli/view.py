@@ -87,13 +87,6 @@ def looks_view(looks: Sequence[Look]) -> Group:
     return Group(*map(RunView, looks))
 
 
-def selected(run: Run) -> str:
-    """Returns `25 of 250`, or nothing while that is not known; hosted Lightly tells only the 25."""
-    n_selected, n_frames = run.selection.n_selected, run.selection.n_frames
-    known = [str(n) for n in (n_selected, n_frames) if n is not None]
-    return "" if n_selected is None else " of ".join(known)
-
-
 def _title(run: Run, now: float, *, is_wide: bool) -> Text:
     return Text.assemble(
         (run.name, "bold"),
@@ -214,7 +207,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         state = run.instance.state or "unknown"
         yield "instance", f"{run.instance.instance_id} {state}, used {_used(run.cost)}"
     if run.selection.state:
-        chosen = f", {selected(run)} selected" if selected(run) else ""
+        words = run.selection.in_words
+        chosen = f", {words} selected" if words else ""
         yield "selection", f"{run.selection.state}{chosen}"
     if run.resumed_from:
         yield "resumes", run.resumed_from

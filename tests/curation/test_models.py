@@ -236,3 +236,12 @@ def test_new_run_id__sorts_by_age() -> None:
     assert ids == sorted(ids)
     assert all(re.match(RUN_ID_PATTERN, run_id) for run_id in ids)
     assert new_run_id(NOW) != new_run_id(NOW)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [({}, ""), ({"n_selected": 25}, "25"), ({"n_selected": 25, "n_frames": 250}, "25 of 250")],
+)
+def test_selection__says_what_is_known(facts: dict[str, int], expected: str) -> None:
+    """Hosted Lightly does not tell of how many frames it has chosen."""
+    assert Selection(backend=Backend.LIGHTLY, **facts).in_words == expected

@@ -55,9 +55,15 @@ def start(
     )
 
 
-def new_run(ledger: Ledger, *, source: str = "/clip.mp4", idempotency_key: str = "") -> str:
+def new_run(
+    ledger: Ledger,
+    *,
+    source: str = "/clip.mp4",
+    idempotency_key: str = "",
+    backend: Backend = Backend.ENGINE,
+) -> str:
     """Writes a run that nobody works on."""
-    request = Request(source=source, proportion_samples=0.1, selection_backend=Backend.ENGINE)
+    request = Request(source=source, proportion_samples=0.1, selection_backend=backend)
     run_id, _ = ledger.runs.create(
         request, deadline_s=60.0, idempotency_key=idempotency_key or None
     )

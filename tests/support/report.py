@@ -68,6 +68,8 @@ class ReportFiles:
                 "order": order,
                 "file": f"frames/{self.name}-{number}.jpg",
                 "distance": 0.5,
+                "width": 640,
+                "height": 360,
             }
             for order, number in enumerate(self.chosen)
         ]

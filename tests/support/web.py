@@ -273,6 +273,8 @@ def _selected(order: int, name: str) -> dict[str, object]:
         "order": order,
         "file": f"frames/{name}",
         "distance": 0.5,
+        "width": 320,
+        "height": 180,
     }
 
 

@@ -30,6 +30,28 @@ SELECTED = [
 ]
 
 
+LISTED = [
+    {
+        "frame_number": 3,
+        "timestamp_s": 0.12,
+        "order": 0,
+        "file": "frames/a-03-mp4.jpg",
+        "distance": 2.0,
+        "width": 64,
+        "height": 48,
+    },
+    {
+        "frame_number": 1,
+        "timestamp_s": 0.04,
+        "order": 1,
+        "file": "frames/a-01-mp4.jpg",
+        "distance": 0.5,
+        "width": 128,
+        "height": 96,
+    },
+]
+
+
 @dataclass
 class Numbers:
     """An embedder that is only named."""
@@ -64,7 +86,7 @@ def new_outcome() -> Outcome:
         frames,
         Damage(np.arange(N) >= 18, 2, 1, [(0.72, 0.76)]),
         Choice(np.array([3, 1]), np.array([2.0, 0.5], np.float32), 18, 0, 0),
-        Pictures(SELECTED, {3: b"third", 1: b"first"}, (96, 128)),
+        Pictures(SELECTED, {3: b"third", 1: b"first"}, {1: (128, 96), 3: (64, 48)}),
         Numbers(),
         {"choice": 0.123, "saving": 4.0},
     )
@@ -96,22 +118,7 @@ def test_selection_json__has_all_facts() -> None:
         "run_id": "r1",
         "video": {"uri": "s3://in/a.mp4", "sha256": "ab", "n_frames": N},
         **FACTS,
-        "selected": [
-            {
-                "frame_number": 3,
-                "timestamp_s": 0.12,
-                "order": 0,
-                "file": "frames/a-03-mp4.jpg",
-                "distance": 2.0,
-            },
-            {
-                "frame_number": 1,
-                "timestamp_s": 0.04,
-                "order": 1,
-                "file": "frames/a-01-mp4.jpg",
-                "distance": 0.5,
-            },
-        ],
+        "selected": LISTED,
     }
 
 

@@ -152,6 +152,21 @@ def test_select__writes_the_frames_it_names(done: tuple[Outside, FrameSelection]
         assert frame["timestamp_s"] == frame["frame_number"] / 25
 
 
+def test_select__tells_the_size_of_each_picture(engine: FrameSelector, tmp_path: Path) -> None:
+    """A video may change its size on the way; the list has that of each frame."""
+    small = write_scenes(tmp_path / "a.ts", [10]).read_bytes()
+    large = write_scenes(tmp_path / "b.ts", [10], size=(256, 192)).read_bytes()
+    outside = Outside(small + large)
+
+    outside.select(engine, proportion=0.5)
+
+    told = [(str(frame["file"]), (frame["width"], frame["height"])) for frame in outside.selection]
+    assert {size for _, size in told} == {(128, 96), (256, 192)}
+    for file, size in told:
+        with Image.open(io.BytesIO(outside.written[file])) as image:
+            assert image.size == size
+
+
 def test_select__writes_its_lists_last(done: tuple[Outside, FrameSelection]) -> None:
     """Who sees `selection.json` can rely on all the rest."""
     outside, selection = done

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from curation.states import Outcome
+from curation.states import Backend, Outcome
 from tests.support.cli import end, new_run
 from tests.support.report import ReportFiles
 from tests.support.waiting import wait_until
@@ -56,6 +56,16 @@ def test_report__names_the_places(ledger: Ledger, curate: Curate) -> None:
         "filenames_uri": f"s3://results/{run_id}/selected.txt",
         "report_uri": None,
     }
+
+
+def test_report__of_hosted_lightly_has_no_pictures(ledger: Ledger, curate: Curate) -> None:
+    """Its frames are in its own account; a folder that is not there is not named."""
+    run_id = new_run(ledger, backend=Backend.LIGHTLY)
+    end(ledger, run_id, Outcome.COMPLETED)
+
+    result = curate("report", run_id, "--json")
+
+    assert json.loads(result.stdout)["frames_uri"] is None
 
 
 def test_report__without_results_is_1(ledger: Ledger, curate: Curate) -> None:

@@ -11,7 +11,7 @@ from curation.models import RunError
 from curation.states import InstanceState, Outcome, StepName, StepState
 from pipeline.cli import watch
 from pipeline.cli.table import runs_view
-from pipeline.cli.view import RunView, selected
+from pipeline.cli.view import RunView
 from tests.support.cli import end, new_run
 
 if TYPE_CHECKING:
@@ -98,18 +98,6 @@ def waiting_run(ledger: Ledger, *, problem: str, due_s: float = 30.0) -> str:
     ledger.steps.begin(turn, implies=None, after_outcome=False)
     ledger.steps.leave(turn, StepState.WAITING, next_number=1, due_s=due_s, problem=problem)
     return run_id
-
-
-@pytest.mark.parametrize(
-    ("facts", "expected"),
-    [({}, ""), ({"n_selected": 25}, "25"), ({"n_selected": 25, "n_frames": 250}, "25 of 250")],
-)
-def test_selected__says_what_is_known(facts: dict[str, int], expected: str, ledger: Ledger) -> None:
-    """Hosted Lightly does not tell of how many frames it has chosen."""
-    run_id = new_run(ledger)
-    ledger.runs.record_selection(run_id, **facts)
-
-    assert expected == selected(ledger.runs.get(run_id))
 
 
 def drawn(view: RenderableType, width: int) -> str:
