@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,10 +70,19 @@ class FileServer:
         return [headers.get("range") for _, headers in self.requests]
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that bears clients which are killed, or cut off, in the middle."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of a connection that the other side has given up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on
+
+
 @contextlib.contextmanager
 def file_server(tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
     """Runs a server on 127.0.0.1."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with _Server(("127.0.0.1", 0), _Handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
