@@ -80,6 +80,7 @@ def list_runs(  # noqa: PLR0913  # each is an option of the command
     states = frozenset([*(state or ()), *([RunState.FAILED] if failed else ())])
     wanted = _Filter(states, source or "", moment_of(since) if since else 0.0, limit)
     if follow:
+        output.refuse_following(as_json=as_json)
         _follow(wanted)
     runs = wanted.runs()
     if as_json:

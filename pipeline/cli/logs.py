@@ -37,6 +37,8 @@ def logs(
     Example: curate logs calm-amber-otter --follow
     Example: docker compose logs --no-color | curate logs calm-amber-otter --from -
     """
+    if follow:
+        output.refuse_following(as_json=as_json)
     run = client.status(run_id)
     places = where or [Path(it.strip()) for it in client.settings().run.log_dir.split(",")]
     if places == [Path("-")]:

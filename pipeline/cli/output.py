@@ -55,6 +55,16 @@ def answer_json(document: str) -> None:
     typer.echo(document)
 
 
+def refuse_following(*, as_json: bool) -> None:
+    """Refuses `--follow` with `--json`: one document has an end, and following has none.
+
+    Raises:
+        typer.BadParameter: If both are wanted.
+    """
+    if as_json:
+        raise typer.BadParameter("--follow is for people. Leave out --json, or ask again.")
+
+
 def answer_items(items: Sequence[object]) -> None:
     """Prints a list as the JSON document of all lists."""
     answer_json(json.dumps({"schema": 1, "items": list(items)}, indent=2))

@@ -171,3 +171,12 @@ def test_suggest_all__leads_through_the_door_of_a_sandbox(
     output.suggest_all([("curate status calm-amber-otter", "look")])
 
     assert capsys.readouterr().err == f"Next:\n  {expected}  look\n"
+
+
+@pytest.mark.parametrize("command", [["list"], ["logs", "calm-amber-otter"]])
+def test_follow__is_not_for_programs(command: list[str], curate: Curate) -> None:
+    """A JSON document has an end, so what has none is refused before anything is printed."""
+    result = curate(*command, "--follow", "--json")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Leave out --json" in result.stderr
