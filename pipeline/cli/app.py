@@ -1,7 +1,8 @@
 """The app `curate`: every command is registered here, and every error gets its exit code here."""
 
+from functools import partial
+
 import typer
-from typer.core import TyperGroup
 
 from curation.errors import CurationError
 from pipeline.cli import (
@@ -23,11 +24,12 @@ from pipeline.cli import (
     serve,
     settings,
 )
+from pipeline.cli.commands import Command, Group
 
 _MEND_FILE = "Check the path, its permissions and the space on its disk."
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """A group whose expected errors are one paragraph and an exit code, never a traceback."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # what it really gets
@@ -52,22 +54,23 @@ app = typer.Typer(
     # A traceback is for bugs, and for whoever gets the report: plain text.
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("sandbox")(sandbox.sandbox)
-app.command("run")(run.run)
-app.command("list")(listing.list_runs)
-app.command("status")(runs.status)
-app.command("cancel")(runs.cancel)
-app.command("resume")(runs.resume)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("logs")(logs.logs)
-app.command("serve")(serve.serve)
-app.command("metrics")(metrics.metrics)
-app.command("doctor")(doctor.doctor)
-app.command("settings")(settings.settings)
-app.command("leases")(care.leases)
-app.command("reap")(care.reap)
-app.command("cost")(cost.cost)
+command = partial(app.command, cls=Command)
+command("demo")(demo.demo)
+command("sandbox")(sandbox.sandbox)
+command("run")(run.run)
+command("list")(listing.list_runs)
+command("status")(runs.status)
+command("cancel")(runs.cancel)
+command("resume")(runs.resume)
+command("report")(report.report)
+command("export")(export.export)
+command("logs")(logs.logs)
+command("serve")(serve.serve)
+command("metrics")(metrics.metrics)
+command("doctor")(doctor.doctor)
+command("settings")(settings.settings)
+command("leases")(care.leases)
+command("reap")(care.reap)
+command("cost")(cost.cost)
 app.add_typer(datapool.app, name="datapool", no_args_is_help=True)
 app.add_typer(schedule.app, name="schedule", no_args_is_help=True)

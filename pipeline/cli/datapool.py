@@ -7,16 +7,17 @@ from rich.table import Table
 
 from curation.datapool import DatapoolStore, datapools
 from pipeline.cli import output
+from pipeline.cli.commands import Command, Group
 from pipeline.cli.options import Json
 from workers.base import wiring
 
-app = typer.Typer(help="What earlier runs chose, so that later ones choose what is new.")
+app = typer.Typer(cls=Group, help="What earlier runs chose, so that later ones choose what is new.")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The datapool.", show_default=False)]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_pools(*, as_json: Json = False) -> None:
     """Lists the datapools that have frames.
 
@@ -34,7 +35,7 @@ def list_pools(*, as_json: Json = False) -> None:
         output.note("There is no datapool yet. DATAPOOL names the one that runs add to.")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(name: _Name, *, as_json: Json = False) -> None:
     """Shows which runs a datapool has frames of.
 
@@ -52,7 +53,7 @@ def show(name: _Name, *, as_json: Json = False) -> None:
     output.note(f"{sum(len(entry.frames) for entry in entries)} frames of {len(entries)} runs.")
 
 
-@app.command()
+@app.command(cls=Command)
 def reset(name: _Name, *, yes: _Yes = False, as_json: Json = False) -> None:
     """Empties a datapool: later runs may choose again what its runs chose. Results stay.
 

@@ -14,13 +14,16 @@ from curation.source_uri import SourceKind, kind_of
 from curation.states import Backend
 from pipeline import client
 from pipeline.cli import output
+from pipeline.cli.commands import Command, Group
 from pipeline.cli.options import Json
 from pipeline.cli.run import absolute, loaded
 from pipeline.cli.schedule_view import of_setting, show, show_one
 from pipeline.cron import check_cron
 from pipeline.schedule import ask_for_look, first_state
 
-app = typer.Typer(help="What asks for runs by itself: at certain times, or for each new video.")
+app = typer.Typer(
+    cls=Group, help="What asks for runs by itself: at certain times, or for each new video."
+)
 
 _SECONDS_OF = {"s": 1, "m": 60, "h": 3600}
 
@@ -50,7 +53,7 @@ _Config = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_schedules(*, as_json: Json = False) -> None:
     """Lists what asks for runs by itself, and when it does so next.
 
@@ -64,7 +67,7 @@ def list_schedules(*, as_json: Json = False) -> None:
         output.suggest('curate schedule add nightly --cron "0 6 * * *"', "Make one")
 
 
-@app.command()
+@app.command(cls=Command)
 def add(  # noqa: PLR0913  # each is an option of the command
     name: _Name,
     *,
@@ -90,7 +93,7 @@ def add(  # noqa: PLR0913  # each is an option of the command
     show_one(schedule, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def remove(name: _Name) -> None:
     """Removes a schedule. Runs that it has asked for go on.
 
@@ -101,7 +104,7 @@ def remove(name: _Name) -> None:
     output.note(f"Schedule {name} is removed. Its runs go on; `curate list` shows them.")
 
 
-@app.command()
+@app.command(cls=Command)
 def pause(name: _Name, *, as_json: Json = False) -> None:
     """Has a schedule ask for nothing until it is resumed.
 
@@ -110,7 +113,7 @@ def pause(name: _Name, *, as_json: Json = False) -> None:
     _set_paused(name, paused=True, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def resume(name: _Name, *, as_json: Json = False) -> None:
     """Has a paused schedule go on. Slots that have passed meanwhile do not count.
 
@@ -119,7 +122,7 @@ def resume(name: _Name, *, as_json: Json = False) -> None:
     _set_paused(name, paused=False, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def run(name: _Name) -> None:
     """Does what a schedule asks for now, whether it is due or not.
 

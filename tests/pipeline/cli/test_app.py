@@ -180,3 +180,13 @@ def test_follow__is_not_for_programs(command: list[str], curate: Curate) -> None
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Leave out --json" in result.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["schedule"], ["schedule", "add"]])
+def test_help__shows_no_type_behind_a_flag(command: list[str], curate: Curate) -> None:
+    """`--wait <bool>` would ask for a value that the flag does not take."""
+    result = curate(*command, "--help")
+
+    assert result.exit_code == 0
+    assert "--help" in result.stdout
+    assert "bool" not in result.stdout
