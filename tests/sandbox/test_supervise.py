@@ -147,7 +147,9 @@ def test_stop__kills_who_ignores_it(supervisor: Supervisor, tmp_path: Path) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans a new parent")
 def test_stop__ends_who_ran_away(supervisor: Supervisor, tmp_path: Path) -> None:
     """A process in a session of its own whose parent has ended is ended too."""
-    supervisor.add(shell("parent", tmp_path, "setsid sleep 60 & echo $! > pid; exec sleep 60"))
+    # It tells its number itself, so that it has its session when the parent is killed.
+    orphan_script = "setsid sh -c 'echo $$ > pid; exec sleep 60' &"
+    supervisor.add(shell("parent", tmp_path, f"{orphan_script} exec sleep 60"))
     orphan = pid_in(tmp_path / "pid")
     parent = status_of(supervisor, "parent").pid
     assert parent
