@@ -19,6 +19,7 @@ import numpy as np
 
 from bench.frames import choose
 from bench.media import joined_clip
+from bench.outside import no_pool, nothing, say
 from curation.engine.decode import open_video
 from curation.engine.embedders.catalog import open_embedder
 from curation.engine.extract import extract
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curation.engine.datapool import Datapool
     from curation.engine.embedders.port import Embedder
 
 _SIZE = (1920, 1080)
@@ -66,10 +66,10 @@ def main() -> None:
     tries = [{name: _cpu_s(work) for name, work in stages.items()} for _ in range(_TRIES)]
     seconds = {name: min(one[name] for one in tries) for name in stages}
     for name, spent in seconds.items():
-        _say(f"{name}: {len(decoded.small) / spent:.0f} frames/CPU-s")
-    _say(f"ratio to decode only: {seconds['decode only'] / seconds['end to end']:.2f}")
+        say(f"{name}: {len(decoded.small) / spent:.0f} frames/CPU-s")
+    say(f"ratio to decode only: {seconds['decode only'] / seconds['end to end']:.2f}")
     # Linux counts kilobytes.
-    _say(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+    say(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 
 def _stages(
@@ -141,11 +141,11 @@ def _whole(content: bytes, embedder: Embedder) -> None:
         sha256="",
         config=diverse(_PROPORTION),
     )
-    engine = Engine(lambda: embedder, Pools(_no_pool, None, 0.0))
+    engine = Engine(lambda: embedder, Pools(no_pool, None, 0.0))
     parts = [
-        engine.embed(video, segment, progress=_nothing) for segment in engine.plan(video).segments
+        engine.embed(video, segment, progress=nothing) for segment in engine.plan(video).segments
     ]
-    engine.choose(video, parts, write=_nothing, progress=_nothing)
+    engine.choose(video, parts, write=nothing, progress=nothing)
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
@@ -153,19 +153,6 @@ def _cpu_s(work: Callable[[], object]) -> float:
     work()
     after = os.times()
     return sum(after[:4]) - sum(before[:4])
-
-
-def _no_pool(name: str) -> Datapool:
-    raise LookupError(f"There is no datapool {name!r} in a bench.")
-
-
-def _nothing(*_: object) -> None:
-    """Takes progress and results and does nothing with them."""
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.media import joined_clip, repeated
+from bench.outside import no_pool, nothing, say
 from curation.engine.embedders.catalog import open_embedder
 from curation.engine.frames import Frames
 from curation.engine.pools import Pools
@@ -28,7 +29,6 @@ from curation.selection_config import diverse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curation.engine.datapool import Datapool
 
 _FPS = 25
 _CLIP_S, _SEGMENT_S = 10, 20
@@ -47,7 +47,7 @@ def main() -> None:
             "clip.mp4", "libx264", _CLIP_S * _FPS, (height * 16 // 9, height), _ENCODER
         )
         repeated(clip, minutes * 60 // _CLIP_S, path)
-        _say(f"{minutes} min at {height}p, {share:.0%} chosen: file {path.stat().st_size >> 20} MB")
+        say(f"{minutes} min at {height}p, {share:.0%} chosen: file {path.stat().st_size >> 20} MB")
         _measure(path, share)
 
 
@@ -60,16 +60,16 @@ def _measure(path: Path, share: float) -> None:
         config=diverse(share),
     )
     embedder = open_embedder("lite0", device="cpu", cache_dir=None)
-    engine = Engine(lambda: embedder, Pools(_no_pool, None, 0.0))
+    engine = Engine(lambda: embedder, Pools(no_pool, None, 0.0))
     segments = engine.plan(video).segments
-    first = Frames.from_npz(engine.embed(video, segments[0], progress=_nothing))
+    first = Frames.from_npz(engine.embed(video, segments[0], progress=nothing))
     _report(f"one of {len(segments)} segments embedded")
     # A segment shows the clip so many times, and all are alike but for their times.
     parts = (
         replace(first, timestamps_s=_times_s(len(first), number)).to_npz()
         for number in range(len(segments))
     )
-    found = engine.choose(video, parts, write=_nothing, progress=_nothing)
+    found = engine.choose(video, parts, write=nothing, progress=nothing)
     _report(f"{len(found.filenames)} of {found.n_frames} frames chosen")
 
 
@@ -84,20 +84,7 @@ def _report(what: str) -> None:
         resource.getrusage(who).ru_maxrss // _KB_IN_MB
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    _say(f"{what}: peak {ours} MB, of its child {children} MB; {spent:.0f} CPU-s so far")
-
-
-def _no_pool(name: str) -> Datapool:
-    raise LookupError(f"There is no datapool {name!r} in a bench.")
-
-
-def _nothing(*_: object) -> None:
-    """Takes progress and results and does nothing with them."""
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    say(f"{what}: peak {ours} MB, of its child {children} MB; {spent:.0f} CPU-s so far")
 
 
 if __name__ == "__main__":
