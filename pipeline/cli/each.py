@@ -77,7 +77,7 @@ def _begin(backfill: Schedule, *, retry_failed: bool) -> None:
     if retry_failed:
         again = [url for url, run in _runs(backfill.name) if run.state in _BAD]
         schedules.note_again(backfill.name, again)
-        output.note(f"{len(again)} runs are tried again, from where they ended.")
+        output.note(f"Tried again, from where they ended: {len(again)}.")
     schedules.note(backfill.name, done_at="", problem="")
     ask_for_look(backfill.name)
     output.note(f"{'Going on with' if is_known else 'Began'} {backfill.name}.")

@@ -112,7 +112,7 @@ def _step_line(look: Look, name: StepName, width: int) -> Table:
         line.add_column(width=column_width, no_wrap=True)
     mark = _MARKS.get(step.state)
     cells: list[RenderableType] = [Text(mark, style=style) if mark else _BUSY, name.value]
-    cells += [Text(step.state, style=style), _elapsed(step, look.now)]
+    cells += [Text(step.state, style=style), _elapsed(step, look.run.ended_at or look.now)]
     room = min(width - _COLUMNS_WIDTH, _LONGEST_BAR)
     if room >= _SHORTEST_BAR:
         line.add_column(width=room, no_wrap=True)
@@ -132,10 +132,11 @@ def _bar(look: Look, step: Step, room: int) -> Text:
     return Text.assemble(" " * first, ("━" * (last - first), STYLES.get(step.state, "cyan")))
 
 
-def _elapsed(step: Step, now: float) -> str:
+def _elapsed(step: Step, until: float) -> str:
+    """Says how long the step has taken; one that was given up has ended with its run."""
     if step.started_at is None:
         return ""
-    return duration((step.ended_at or now) - step.started_at)
+    return duration((step.ended_at or until) - step.started_at)
 
 
 def _details(look: Look, name: StepName) -> Iterator[RenderableType]:

@@ -81,7 +81,7 @@ def test_each__tries_again_what_failed_when_asked_to(
     assert [result.exit_code for result in (first, second, third)] == [1, 1, 0]
     assert json.loads(first.stdout) == json.loads(second.stdout)
     (failed,) = (it for it in json.loads(first.stdout)["items"] if it["state"] == "failed")
-    assert "1 runs are tried again" in third.stderr
+    assert "Tried again, from where they ended: 1." in third.stderr
     assert json.loads(third.stdout)["counts"]["completed"] == 3
     resumed = [it["resumed_from"] for it in json.loads(third.stdout)["items"]]
     assert sorted(resumed, key=str) == [failed["run_id"], None, None]

@@ -10,7 +10,6 @@ import pytest
 from curation.ledger import keys
 from curation.names import run_name
 from curation.states import Outcome
-from pipeline.cli import listing
 from tests.support.cli import end, new_run, start
 
 if TYPE_CHECKING:
@@ -70,14 +69,11 @@ def test_list__what_is_no_time_is_2(curate: Curate) -> None:
     assert "24h" in result.stderr
 
 
-def test_list__finds_behind_many_others(
-    ledger: Ledger, curate: Curate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_list__finds_behind_many_others(ledger: Ledger, curate: Curate) -> None:
     """The limit counts what was asked for, not what was looked through."""
-    monkeypatch.setattr(listing, "_PAGE", 2)
     failed = new_run(ledger)
     end(ledger, failed, Outcome.FAILED)
-    for _ in range(5):
+    for _ in range(250):
         new_run(ledger)
 
     assert listed(curate, "--failed", "--limit", "1") == [failed]

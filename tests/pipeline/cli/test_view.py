@@ -82,6 +82,21 @@ def test_run_view__draws_when_each_step_was_at_work(ledger: Ledger) -> None:
     assert bars == [15 * "━", 15 * " " + 15 * "━", 30 * " " + 30 * "━"]
 
 
+def test_run_view__a_step_that_was_given_up_ends_with_its_run(ledger: Ledger) -> None:
+    """Its time stands still, however much later somebody looks."""
+    run_id = waiting_run(ledger, problem="")
+    end(ledger, run_id, Outcome.COMPLETED)
+    look = watch.look_at(run_id)
+
+    now, later = (
+        drawn(RunView(watch.Look(look.run, None, look.now + seconds)), 120)
+        for seconds in (0.0, 3600.0)
+    )
+
+    assert "start_instance    canceled" in later
+    assert now == later
+
+
 def span(start: float, begin_s: float, end_s: float) -> dict[str, object]:
     """A step that was at work for a while."""
     return {
